@@ -1,0 +1,1 @@
+"""ennead_pipelines."""

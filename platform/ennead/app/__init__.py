@@ -1,0 +1,1 @@
+"""The web application and the launcher that supervises every process."""

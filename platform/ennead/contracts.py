@@ -1,0 +1,289 @@
+"""The contracts between rooms. Implementations are found, not imported.
+
+``Archive`` (images in, images out), ``Worklist`` (clinical facts from the RIS), ``ModelRunner``
+(networks), ``Pipeline`` (what a specialty package implements), and ``Service`` (what a room
+registers with the launcher under the entry-point group ``ennead.services``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ennead.findings import Result
+from ennead.geometry import Grid
+from ennead.identifiers import (
+    InstanceUID,
+    PatientID,
+    SeriesUID,
+    SOPClassUID,
+    StudyUID,
+    TransferSyntaxUID,
+)
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from ennead.settings import Settings
+
+JSONAttributes = Mapping[str, Any]
+"""One instance's header in the DICOM JSON Model (PS3.18 §F.2), without bulk data."""
+
+
+# --- Archive -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """What the index knows of a study. Names are NFC; ``attributes`` keeps the rest."""
+
+    study_uid: StudyUID
+    patient_id: PatientID
+    patient_name: str
+    modalities: tuple[str, ...]
+    description: str
+    study_date: str
+    study_time: str
+    accession_number: str
+    series_count: int
+    instance_count: int
+    received_at: dt.datetime
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRecord:
+    """What the index knows of a series."""
+
+    study_uid: StudyUID
+    series_uid: SeriesUID
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    instance_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """One stored object.
+
+    ``sha256`` is over the dataset bytes (after the File Meta Information), so that a preamble or
+    an implementation version does not make two copies differ.
+    """
+
+    study_uid: StudyUID
+    series_uid: SeriesUID
+    instance_uid: InstanceUID
+    sop_class_uid: SOPClassUID
+    transfer_syntax_uid: TransferSyntaxUID
+    number: int | None
+    frames: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """``stored`` is False when an identical object was already there (idempotent)."""
+
+    instance_uid: InstanceUID
+    study_uid: StudyUID
+    stored: bool
+    sha256: str
+
+
+@runtime_checkable
+class Archive(Protocol):
+    """Images in, images out. Every method may raise :class:`ennead.errors.ArchiveError`."""
+
+    def study(self, study_uid: StudyUID) -> StudyRecord:
+        """Raises :class:`ennead.errors.NotFound`."""
+        ...
+
+    def series(self, study_uid: StudyUID) -> Sequence[SeriesRecord]:
+        """All series of a study, by series number then UID."""
+        ...
+
+    def instances(self, series_uid: SeriesUID) -> Sequence[InstanceRecord]:
+        """All instances of a series, by instance number then UID."""
+        ...
+
+    def find_instance(self, instance_uid: InstanceUID) -> InstanceRecord | None:
+        """The record, or None."""
+        ...
+
+    def metadata(self, series_uid: SeriesUID) -> Sequence[JSONAttributes]:
+        """The headers of a series in the order of :meth:`instances`."""
+        ...
+
+    def path(self, instance_uid: InstanceUID) -> Path:
+        """A local, read-only Part 10 file. Raises NotFound, IntegrityLost."""
+        ...
+
+    def store(self, part10: bytes, *, source: str) -> StoreOutcome:
+        """Durable before it returns; identical content is a no-op; raises Conflict otherwise."""
+        ...
+
+
+# --- Worklist (RIS) ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalFact:
+    """A fact from the RIS with where it came from and when it was true."""
+
+    name: str
+    value: str
+    unit: str
+    source: str
+    observed_at: dt.datetime
+
+
+@runtime_checkable
+class Worklist(Protocol):
+    """Clinical facts and priorities of a study."""
+
+    def facts(self, study_uid: StudyUID) -> Sequence[ClinicalFact]:
+        """Facts known for the study's patient."""
+        ...
+
+    def is_urgent(self, study_uid: StudyUID) -> bool:
+        """Whether the request was marked STAT."""
+        ...
+
+
+# --- Models ------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class ModelRunner(Protocol):
+    """A network with its weights loaded."""
+
+    def predict(
+        self, values: npt.NDArray[np.float32], grid: Grid
+    ) -> npt.NDArray[np.uint16] | npt.NDArray[np.float32]:
+        """``float32[c, z, y, x]`` in model units → labels or probabilities on ``grid``."""
+        ...
+
+
+# --- Packages ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One series, decoded once and shared by every package.
+
+    Parameters
+    ----------
+    values : float32[z, y, x]
+        Rescaled: HU for CT. Read-only (it lives in the object store).
+    grid : Grid
+        Slices sorted along the stack normal; ``instance_uids[k]`` is the source of slice ``k``.
+    attributes : mapping
+        Header of the first slice, DICOM JSON Model; use :func:`ennead.headers.text` and friends.
+    """
+
+    values: npt.NDArray[np.float32]
+    grid: Grid
+    study_uid: StudyUID
+    series_uid: SeriesUID
+    modality: str
+    instance_uids: tuple[InstanceUID, ...]
+    attributes: JSONAttributes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: ``fraction`` of 0–1 and a text key."""
+
+    fraction: float
+    text_key: str
+
+
+class ProgressSink(Protocol):
+    """Receives progress; may be called as often as a package likes."""
+
+    def __call__(self, fraction: float, text_key: str) -> None:
+        """Report ``fraction`` (0–1) done, doing ``text_key``."""
+        ...
+
+
+def _silent(fraction: float, text_key: str) -> None:
+    del fraction, text_key
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a package is given; it has no way to the archive, the database or the network.
+
+    ``volumes`` maps each manifest input name to the series chosen for it; an optional input that
+    found nothing is absent.
+    """
+
+    volumes: Mapping[str, Volume]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    clinical: Sequence[ClinicalFact] = ()
+    progress: ProgressSink = _silent
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """A specialty package's work. Pure: same context, same results."""
+
+    def run(self, context: RunContext) -> Iterable[Result]:
+        """Findings, segments, maps and refusals; never None, never silence."""
+        ...
+
+
+# --- Services ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A process the launcher keeps alive.
+
+    Parameters
+    ----------
+    name : str
+        Shown by ``/readyz`` and logs: ``dimse``, ``worker``.
+    target : str
+        ``module:function`` called as ``function(settings, ready, stop)`` in a fresh process:
+        ``ready()`` is called once when serving; ``stop`` is a ``threading.Event`` set by SIGTERM,
+        after which the function drains and returns within ``drain_s``.
+    count : int
+        How many copies run side by side.
+    """
+
+    name: str
+    target: str
+    count: int = 1
+    drain_s: float = 20.0
+
+
+@runtime_checkable
+class Service(Protocol):
+    """What a room offers the launcher. The entry point names a module-level instance.
+
+    Importing the module must be cheap: heavy imports happen inside the methods or the targets.
+    """
+
+    name: str
+
+    def processes(self, settings: Settings) -> Sequence[ProcessSpec]:
+        """Processes to supervise besides the web process."""
+        ...
+
+    def routers(self, settings: Settings) -> Sequence[APIRouter]:
+        """HTTP routes to mount in the web process, with their full paths."""
+        ...
+
+    def startup(self, settings: Settings) -> None:
+        """Called once by the supervisor after migration and before any process starts."""
+        ...

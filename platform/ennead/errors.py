@@ -1,0 +1,227 @@
+"""The error tree. Every error has a stable code and a page in ``docs/reference/errors.md``.
+
+::
+
+    EnneadError
+    ├── GeometryError          a grid cannot be trusted                        (ValueError)
+    │   ├── GeometryMissing        ENN-0101
+    │   ├── GeometryNonuniform     ENN-0102
+    │   └── GridMismatch           ENN-0103
+    ├── InputError             what a peer or user sent breaks a rule          (ValueError)
+    │   ├── MalformedObject        ENN-0201   cannot be parsed (C-STORE C000H)
+    │   ├── UnusableObject         ENN-0202   parsed, unusable for its SOP class (A900H)
+    │   ├── LimitExceeded          ENN-0203   a limit of the settings
+    │   └── InvalidUID             ENN-0204
+    ├── ContractError          a manifest or an output breaks its contract     (TypeError)
+    │   ├── ManifestInvalid        ENN-0301
+    │   ├── UndeclaredOutput       ENN-0302
+    │   ├── NonReproducibleResult  ENN-0303
+    │   ├── OverlappingSegments    ENN-0304
+    │   ├── EmptyMask              ENN-0305
+    │   └── EncodedResultInvalid   ENN-0306
+    ├── ArchiveError           storage or index failed                         (OSError)
+    │   ├── NotFound               ENN-0401                                    (KeyError)
+    │   ├── Conflict               ENN-0402   same UID, other content
+    │   ├── OutOfResources         ENN-0403   disk full, read-only
+    │   └── IntegrityLost          ENN-0404   stored bytes do not match their hash
+    ├── AccessError            who may do what                                 (PermissionError)
+    │   ├── NotAuthenticated       ENN-0501
+    │   ├── NotPermitted           ENN-0502
+    │   └── AuditUnavailable       ENN-0503
+    ├── ConfigurationError         ENN-0601                                    (ValueError)
+    └── ServiceError               ENN-0701   a part of the system is not there (RuntimeError)
+
+A *refusal* (a package declines a series, with a reason people read) is not an error: it is
+:class:`ennead.findings.Refusal`, a value on the normal path.
+
+Messages state the rule, the value and what to do. They never contain a patient's name, birth
+date or accession number: use UIDs and job identifiers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EnneadError(Exception):
+    """Base of every error raised on purpose.
+
+    Parameters
+    ----------
+    message : str
+        The rule, the offending value, and what to do about it.
+    details : object
+        Named values kept for structured logs and problem+json answers.
+    """
+
+    code: ClassVar[str] = "ENN-0000"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class GeometryError(EnneadError, ValueError):
+    """A grid cannot be trusted."""
+
+    code = "ENN-0100"
+
+
+class GeometryMissing(GeometryError):
+    """Position, orientation, spacing or frame of reference is absent."""
+
+    code = "ENN-0101"
+
+
+class GeometryNonuniform(GeometryError):
+    """Slices are not one regular stack: gaps, duplicates, tilt or mixed orientation."""
+
+    code = "ENN-0102"
+
+
+class GridMismatch(GeometryError):
+    """Two arrays that must share one grid do not."""
+
+    code = "ENN-0103"
+
+
+class InputError(EnneadError, ValueError):
+    """What a peer or a user sent breaks a rule."""
+
+    code = "ENN-0200"
+
+
+class MalformedObject(InputError):
+    """The object cannot be parsed (C-STORE status C000H)."""
+
+    code = "ENN-0201"
+
+
+class UnusableObject(InputError):
+    """The object parses but cannot serve its SOP class (C-STORE status A900H)."""
+
+    code = "ENN-0202"
+
+
+class LimitExceeded(InputError):
+    """A configured limit was passed."""
+
+    code = "ENN-0203"
+
+
+class InvalidUID(InputError):
+    """A UID does not match ``^[0-9.]{1,64}$`` (PS3.5 §9.1)."""
+
+    code = "ENN-0204"
+
+
+class ContractError(EnneadError, TypeError):
+    """A manifest or an output breaks its contract."""
+
+    code = "ENN-0300"
+
+
+class ManifestInvalid(ContractError):
+    """A ``package.toml`` cannot be read or breaks a rule."""
+
+    code = "ENN-0301"
+
+
+class UndeclaredOutput(ContractError):
+    """A package returned something its manifest does not declare."""
+
+    code = "ENN-0302"
+
+
+class NonReproducibleResult(ContractError):
+    """The same identity gave other clinical content; nothing is overwritten."""
+
+    code = "ENN-0303"
+
+
+class OverlappingSegments(ContractError):
+    """A label map was asked for, but two segments share a voxel."""
+
+    code = "ENN-0304"
+
+
+class EmptyMask(ContractError):
+    """A measurement or a segment needs voxels and got none."""
+
+    code = "ENN-0305"
+
+
+class EncodedResultInvalid(ContractError):
+    """A written object did not survive being read back; it is not stored."""
+
+    code = "ENN-0306"
+
+
+class ArchiveError(EnneadError, OSError):
+    """Storage or index failed."""
+
+    code = "ENN-0400"
+
+
+class NotFound(ArchiveError, KeyError):
+    """No such study, series, instance, finding or job."""
+
+    code = "ENN-0401"
+
+
+class Conflict(ArchiveError):
+    """The SOP Instance UID is stored with other content; the first object is kept."""
+
+    code = "ENN-0402"
+
+
+class OutOfResources(ArchiveError):
+    """The disk is full, failing or read-only (C-STORE status A700H)."""
+
+    code = "ENN-0403"
+
+
+class IntegrityLost(ArchiveError):
+    """Stored bytes do not match their recorded hash; they are not served."""
+
+    code = "ENN-0404"
+
+
+class AccessError(EnneadError, PermissionError):
+    """Who may do what."""
+
+    code = "ENN-0500"
+
+
+class NotAuthenticated(AccessError):
+    """No valid session or token came with the request."""
+
+    code = "ENN-0501"
+
+
+class NotPermitted(AccessError):
+    """The principal's role does not include the permission."""
+
+    code = "ENN-0502"
+
+
+class AuditUnavailable(AccessError):
+    """The audit trail cannot be written, so a change is refused."""
+
+    code = "ENN-0503"
+
+
+class ConfigurationError(EnneadError, ValueError):
+    """A setting is wrong; the message names it and the rule."""
+
+    code = "ENN-0601"
+
+
+class ServiceError(EnneadError, RuntimeError):
+    """A part of the system is not there."""
+
+    code = "ENN-0701"

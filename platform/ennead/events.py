@@ -1,0 +1,162 @@
+"""The outbox: what happened, written in the same transaction as the thing that happened.
+
+Rooms do not call each other; they publish here and read here. Delivery is at least once and in
+commit order, so a consumer must be idempotent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
+
+from ennead.database.engine import upsert
+from ennead.database.types import JSONDocument, UTCDateTime
+
+metadata = MetaData()
+
+_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    # PostgreSQL's transaction id: ids are handed out before commits, so order needs both.
+    Column("transaction_id", BigInteger, nullable=False, default=0),
+    Column("kind", String(64), nullable=False),
+    Column("study_uid", String(64), nullable=False, default=""),
+    Column("payload", JSONDocument, nullable=False, default=dict),
+    Column("created_at", UTCDateTime, nullable=False),
+    Index("outbox_order", "transaction_id", "id"),
+)
+
+outbox_cursors: Final = Table(
+    "outbox_cursors",
+    metadata,
+    Column("consumer", String(64), primary_key=True),
+    Column("transaction_id", BigInteger, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+)
+
+#: Instances of a study were stored; payload ``{"series": [uid, …]}``. At least one event is
+#: committed with (not after) the instances it speaks of; several stores may share one event.
+STUDY_CHANGED: Final = "study.changed"
+#: A job reached a new state; payload ``{"job": id, "package": id, "state": state}``.
+JOB_CHANGED: Final = "job.changed"
+#: A reader decided on a finding; payload ``{"finding": id, "decision": decision}``.
+FINDING_REVIEWED: Final = "finding.reviewed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the outbox."""
+
+    id: int
+    transaction_id: int
+    kind: str
+    study_uid: str
+    payload: Mapping[str, Any]
+    created_at: dt.datetime
+
+
+def publish(
+    connection: Connection,
+    kind: str,
+    *,
+    study_uid: str = "",
+    payload: Mapping[str, Any] | None = None,
+) -> None:
+    """Append an event to the caller's transaction."""
+    row: dict[str, Any] = {
+        "kind": kind,
+        "study_uid": study_uid,
+        "payload": dict(payload or {}),
+        "created_at": dt.datetime.now(dt.UTC),
+    }
+    if connection.dialect.name == "postgresql":
+        row["transaction_id"] = literal_column("pg_current_xact_id()::text::bigint")
+    connection.execute(insert(outbox).values(**row))
+
+
+def pending(connection: Connection, consumer: str, limit: int = 500) -> list[Event]:
+    """Events the consumer has not acknowledged, in commit order.
+
+    On PostgreSQL only transactions older than every running one are shown, so that no event can
+    appear later with a smaller position.
+    """
+    cursor = connection.execute(
+        select(outbox_cursors.c.transaction_id, outbox_cursors.c.event_id).where(
+            outbox_cursors.c.consumer == consumer
+        )
+    ).one_or_none()
+    transaction_id, event_id = (cursor.transaction_id, cursor.event_id) if cursor else (-1, -1)
+    query = (
+        select(outbox)
+        .where(
+            or_(
+                outbox.c.transaction_id > transaction_id,
+                (outbox.c.transaction_id == transaction_id) & (outbox.c.id > event_id),
+            )
+        )
+        .order_by(outbox.c.transaction_id, outbox.c.id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        horizon: ColumnElement[int] = literal_column(
+            "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        )
+        query = query.where(outbox.c.transaction_id < horizon)
+    return [
+        Event(r.id, r.transaction_id, r.kind, r.study_uid, r.payload, r.created_at)
+        for r in connection.execute(query)
+    ]
+
+
+def acknowledge(connection: Connection, consumer: str, event: Event) -> None:
+    """Move the consumer's cursor to ``event``, in the transaction of the event's effect."""
+    upsert(
+        connection,
+        outbox_cursors,
+        {
+            "consumer": consumer,
+            "transaction_id": event.transaction_id,
+            "event_id": event.id,
+        },
+        keys=["consumer"],
+    )
+
+
+def prune(connection: Connection, keep: dt.timedelta) -> int:
+    """Delete events older than ``keep`` that every consumer has passed; returns how many."""
+    floor = connection.execute(
+        select(func.min(outbox_cursors.c.transaction_id), func.min(outbox_cursors.c.event_id))
+    ).one()
+    if floor[0] is None:
+        return 0
+    before = dt.datetime.now(dt.UTC) - keep
+    return connection.execute(
+        delete(outbox).where(
+            outbox.c.transaction_id <= floor[0],
+            outbox.c.id <= floor[1],
+            outbox.c.created_at < before,
+        )
+    ).rowcount

@@ -1,0 +1,21 @@
+"""Specialty packages, found by static manifest; nothing of theirs is imported here."""
+
+from ennead.plugins.discovery import DiscoveredPackage, discover_packages, load_pipeline
+from ennead.plugins.manifest import (
+    InputRule,
+    Manifest,
+    OutputRule,
+    ThresholdRule,
+    read_manifest,
+)
+
+__all__ = [
+    "DiscoveredPackage",
+    "InputRule",
+    "Manifest",
+    "OutputRule",
+    "ThresholdRule",
+    "discover_packages",
+    "load_pipeline",
+    "read_manifest",
+]
