@@ -1,0 +1,157 @@
+"""Write the reference pages that follow from code: settings, command line, errors, manifest.
+
+``--check`` writes nothing and fails when a page is not what the code says.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ennead import errors
+from ennead.plugins import manifest
+from ennead.settings import Settings
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py from the code; change the code. -->\n\n"
+
+
+def settings_page() -> str:
+    lines = [
+        NOTE + "# Settings\n",
+        "Sources, strongest first: command-line options, `ENNEAD_…` environment variables",
+        "(`__` nests), `ennead.toml` in the home directory, the defaults. For example",
+        "`ENNEAD_HTTP__PORT=8051`, or in `ennead.toml`:\n",
+        "```toml\n[http]\nport = 8051\n```\n",
+    ]
+
+    def walk(model: type[BaseModel], prefix: str) -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            if not field.description:
+                raise SystemExit(f"setting {prefix}{name} has no docstring")
+            kind = field.annotation
+            if inspect.isclass(kind) and issubclass(kind, BaseModel):
+                yield f"\n## `{name}`: {field.description}\n"
+                yield "| Environment variable | Default | Meaning |\n|--|--|--|"
+                yield from walk(kind, f"{prefix}{name.upper()}__")
+            else:
+                default = "" if field.default in ("", (), None) else f"`{field.default}`"
+                yield f"| `{prefix}{name.upper()}` | {default} | {field.description} |"
+
+    lines += ["| Environment variable | Default | Meaning |\n|--|--|--|"]
+    lines += walk(Settings, "ENNEAD_")
+    return "\n".join(lines) + "\n"
+
+
+def errors_page() -> str:
+    lines = [NOTE + "# Errors\n", "Every error raised on purpose has a code that stays.\n"]
+    members = [
+        c
+        for _, c in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(c, errors.EnneadError)
+    ]
+    for kind in sorted(members, key=lambda c: c.code):
+        parents = ", ".join(f"`{b.__name__}`" for b in kind.__bases__)
+        lines += [
+            f"(enn-{kind.code[4:]})=",
+            f"## {kind.code} {kind.__name__}\n",
+            f"{inspect.getdoc(kind)}\n",
+            f"Also a: {parents}.\n",
+        ]
+    return "\n".join(lines)
+
+
+def command_line_page() -> str:
+    import typer
+    from typer.main import get_command
+
+    from ennead.cli import app
+
+    lines = [NOTE + "# Command line\n"]
+
+    def walk(command: object, path: str) -> Iterator[str]:
+        context = typer.Context(command, info_name=path)  # type: ignore[arg-type]
+        text = getattr(command, "help", "") or ""
+        if not text:
+            raise SystemExit(f"command {path!r} has no help")
+        yield f"## `{path}`\n\n{inspect.cleandoc(text)}\n".replace("\b", "")
+        parameters = [
+            p for p in getattr(command, "params", []) if p.name not in ("help", "install_completion", "show_completion")
+        ]
+        if parameters:
+            yield "| Option | Default | Meaning |\n|--|--|--|"
+        for parameter in parameters:
+            meaning = getattr(parameter, "help", "") or ""
+            if not meaning:
+                raise SystemExit(f"{path} {parameter.name} has no help")
+            names = ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts])
+            default = parameter.default
+            shown = "" if default in (None, "", (), []) or callable(default) else f"`{default}`"
+            yield f"| {names} | {shown} | {meaning} |".replace("\n", " ")
+        yield ""
+        if hasattr(command, "list_commands"):
+            for name in command.list_commands(context):
+                child = command.get_command(context, name)
+                if child is not None and not child.hidden:
+                    yield from walk(child, f"{path} {name}")
+
+    lines += walk(get_command(app), "ennead")
+    return "\n".join(lines) + "\n"
+
+
+def manifest_page() -> str:
+    lines = [
+        NOTE + "# `package.toml`\n",
+        "What a package needs, refuses, returns and may claim. Unknown keys are errors.\n",
+    ]
+    order = [
+        manifest.Manifest,
+        manifest.IntendedUse,
+        manifest.InputRule,
+        manifest.Requirement,
+        manifest.Bounds,
+        manifest.Preference,
+        manifest.Runtime,
+        manifest.OutputRule,
+        manifest.CodeRule,
+        manifest.ThresholdRule,
+        manifest.ReferenceCase,
+        manifest.ExpectedValue,
+    ]
+    for model in order:
+        lines += [f"## {model.__name__}\n", f"{inspect.getdoc(model)}\n", "| Key | Type | Meaning |\n|--|--|--|"]
+        for name, field in model.model_fields.items():
+            kind = str(field.annotation).replace("ennead.plugins.manifest.", "").replace("|", "or")
+            kind = kind.removeprefix("<class '").removesuffix("'>")
+            required = " (required)" if field.is_required() else ""
+            lines.append(f"| `{field.alias or name}` | `{kind}`{required} | {field.description or ''} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "command-line.md": command_line_page,
+    "package-manifest.md": manifest_page,
+}
+
+
+def main() -> int:
+    stale = []
+    for name, build in PAGES.items():
+        text, file = build(), REFERENCE / name
+        if not file.exists() or file.read_text() != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                file.write_text(text)
+    if stale and "--check" in sys.argv:
+        print(f"docs/reference: {', '.join(stale)} are not what the code says; run: make docs")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
