@@ -1,0 +1,42 @@
+"""The index: what is stored, in three tables, searched one way by everyone."""
+
+from ennead_pacs.index.records import (
+    find_instance,
+    find_study,
+    instance_record,
+    list_instances,
+    list_series,
+    series_record,
+    study_record,
+)
+from ennead_pacs.index.search import (
+    InstanceQuery,
+    SeriesQuery,
+    StudyQuery,
+    count_studies,
+    search_instances,
+    search_series,
+    search_studies,
+)
+from ennead_pacs.index.tables import instances, metadata, series, studies
+
+__all__ = [
+    "InstanceQuery",
+    "SeriesQuery",
+    "StudyQuery",
+    "count_studies",
+    "find_instance",
+    "find_study",
+    "instance_record",
+    "instances",
+    "list_instances",
+    "list_series",
+    "metadata",
+    "search_instances",
+    "search_series",
+    "search_studies",
+    "series",
+    "series_record",
+    "studies",
+    "study_record",
+]

@@ -1,0 +1,1 @@
+"""What is prepared once per series and then served as bytes."""

@@ -1,0 +1,1 @@
+"""Objects as files: slots, the writer, the structural pre-scan, the startup sweep."""
