@@ -33,7 +33,10 @@ class Database:
         if self.is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {} if self.is_sqlite else {"pool_size": pool_size}
-        self.engine: Engine = create_engine(parsed, pool_pre_ping=not self.is_sqlite, **options)
+        # hide_parameters: values of a failed statement may identify a patient.
+        self.engine: Engine = create_engine(
+            parsed, pool_pre_ping=not self.is_sqlite, hide_parameters=True, **options
+        )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

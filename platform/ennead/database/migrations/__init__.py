@@ -1,0 +1,1 @@
+"""The floor's branch (label ``ennead``) and the environment that runs every owner's."""
