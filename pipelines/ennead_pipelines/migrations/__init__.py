@@ -1,0 +1,1 @@
+"""This room's branch of the schema (label ``pipelines``)."""

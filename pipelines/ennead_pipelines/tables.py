@@ -1,0 +1,196 @@
+"""The tables of this room: packages' states, settled studies, jobs, findings, decisions.
+
+Every row that a person sees is self-contained: titles, units and formulas are copied from the
+manifest when a result is stored, so that it stays readable after its package is removed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from ennead.database.types import JSONDocument, UTCDateTime
+
+metadata = MetaData()
+
+_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+package_states: Final = Table(
+    "package_states",
+    metadata,
+    Column("package", String(64), primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+settlements: Final = Table(
+    "settlements",
+    metadata,
+    Column("study_uid", String(64), primary_key=True),
+    Column("changed_at", UTCDateTime, nullable=False),
+    # Null while the study is still arriving.
+    Column("settled_at", UTCDateTime),
+    Column("attempts", Integer, nullable=False, default=0),
+    Index("settlements_open", "settled_at", "changed_at"),
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("study_uid", String(64), nullable=False),
+    Column("package", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("manifest_digest", String(80), nullable=False),
+    Column("input_digest", String(80), nullable=False),
+    Column("parameters_digest", String(80), nullable=False),
+    Column("title", JSONDocument, nullable=False),
+    Column("inputs", JSONDocument, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("not_before", UTCDateTime, nullable=False),
+    Column("lease_owner", String(120), nullable=False, default=""),
+    Column("lease_until", UTCDateTime),
+    Column("fraction", Float, nullable=False, default=0.0),
+    Column("step", String(120), nullable=False, default=""),
+    Column("reason_key", String(200), nullable=False, default=""),
+    Column("reason_values", JSONDocument, nullable=False, default=dict),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("started_at", UTCDateTime),
+    Column("finished_at", UTCDateTime),
+    Column("content_digest", String(80), nullable=False, default=""),
+    Column("seg_instance_uid", String(64), nullable=False, default=""),
+    Column("seg_series_uid", String(64), nullable=False, default=""),
+    Column("sr_instance_uid", String(64), nullable=False, default=""),
+    Column("sr_series_uid", String(64), nullable=False, default=""),
+    # The newest document of the family: the AI's own, then each successor.
+    Column("current_sr_uid", String(64), nullable=False, default=""),
+    Column("review_lock", String(32), nullable=False, default=""),
+    Column("review_lock_until", UTCDateTime),
+    UniqueConstraint(
+        "study_uid",
+        "package",
+        "version",
+        "manifest_digest",
+        "input_digest",
+        "parameters_digest",
+        name="jobs_identity",
+    ),
+    Index("jobs_queue", "state", "not_before"),
+    Index("jobs_study", "study_uid", "package"),
+    Index("jobs_updated", "updated_at"),
+)
+
+job_refusals: Final = Table(
+    "job_refusals",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("job_id", String(32), ForeignKey("jobs.id"), nullable=False),
+    # select: decided from headers; run: said by the package or by the worker.
+    Column("stage", String(16), nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("subject_title", JSONDocument, nullable=False),
+    Column("text_key", String(200), nullable=False),
+    Column("text_values", JSONDocument, nullable=False),
+    Column("series_uid", String(64), nullable=False, default=""),
+    Index("job_refusals_job", "job_id", "id"),
+)
+
+series_choices: Final = Table(
+    "series_choices",
+    metadata,
+    Column("study_uid", String(64), primary_key=True),
+    Column("package", String(64), primary_key=True),
+    Column("input", String(64), primary_key=True),
+    Column("series_uid", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    # [{code, text_key, values}]
+    Column("reasons", JSONDocument, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+findings: Final = Table(
+    "findings",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("job_id", String(32), ForeignKey("jobs.id"), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("package", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False, default=False),
+    Column("tracking_uid", String(64), nullable=False),
+    Column("document", JSONDocument, nullable=False),
+    Column("revision", Integer, nullable=False, default=0),
+    Column("created_at", UTCDateTime, nullable=False),
+    Index("findings_study", "study_uid", "package", "ordinal"),
+    Index("findings_job", "job_id"),
+)
+
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("finding_id", String(32), ForeignKey("findings.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reader", String(64), nullable=False),
+    Column("reader_name", String(200), nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("reason", String(64), nullable=False, default=""),
+    Column("comment", Text, nullable=False, default=""),
+    Column("values", JSONDocument, nullable=False),
+    Column("sr_instance_uid", String(64), nullable=False),
+    UniqueConstraint("finding_id", "revision", name="decisions_revision"),
+)
+
+timeline: Final = Table(
+    "timeline",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("study_uid", String(64), nullable=False),
+    Column("package", String(64), nullable=False, default=""),
+    Column("job_id", String(32), nullable=False, default=""),
+    Column("at", UTCDateTime, nullable=False),
+    Column("step", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("text_key", String(200), nullable=False),
+    Column("text_values", JSONDocument, nullable=False),
+    Column("duration_s", Float),
+    # [{label_key, href}]
+    Column("links", JSONDocument, nullable=False),
+    Index("timeline_study", "study_uid", "id"),
+)
+
+study_states: Final = Table(
+    "study_states",
+    metadata,
+    Column("study_uid", String(64), primary_key=True),
+    # waiting | running | ready | reviewed | refused | failed
+    Column("state", String(16), nullable=False),
+    Column("urgent", Boolean, nullable=False, default=False),
+    Column("findings", Integer, nullable=False, default=0),
+    Column("accepted", Integer, nullable=False, default=0),
+    Column("rejected", Integer, nullable=False, default=0),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Index("study_states_order", "urgent", "state"),
+)
