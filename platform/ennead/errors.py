@@ -27,7 +27,8 @@
     ├── AccessError            who may do what                                 (PermissionError)
     │   ├── NotAuthenticated       ENN-0501
     │   ├── NotPermitted           ENN-0502
-    │   └── AuditUnavailable       ENN-0503
+    │   ├── AuditUnavailable       ENN-0503
+    │   └── TooManyAttempts        ENN-0504   wrong passwords; wait (HTTP 429)
     ├── ConfigurationError         ENN-0601                                    (ValueError)
     └── ServiceError               ENN-0701   a part of the system is not there (RuntimeError)
 
@@ -213,6 +214,12 @@ class AuditUnavailable(AccessError):
     """The audit trail cannot be written, so a change is refused."""
 
     code = "ENN-0503"
+
+
+class TooManyAttempts(AccessError):
+    """Too many wrong passwords from this address or for this user; wait."""
+
+    code = "ENN-0504"
 
 
 class ConfigurationError(EnneadError, ValueError):
