@@ -78,7 +78,9 @@ def command_line_page() -> str:
             raise SystemExit(f"command {path!r} has no help")
         yield f"## `{path}`\n\n{inspect.cleandoc(text)}\n".replace("\b", "")
         parameters = [
-            p for p in getattr(command, "params", []) if p.name not in ("help", "install_completion", "show_completion")
+            p
+            for p in getattr(command, "params", [])
+            if p.name not in ("help", "install_completion", "show_completion")
         ]
         if parameters:
             yield "| Option | Default | Meaning |\n|--|--|--|"
@@ -121,12 +123,18 @@ def manifest_page() -> str:
         manifest.ExpectedValue,
     ]
     for model in order:
-        lines += [f"## {model.__name__}\n", f"{inspect.getdoc(model)}\n", "| Key | Type | Meaning |\n|--|--|--|"]
+        lines += [
+            f"## {model.__name__}\n",
+            f"{inspect.getdoc(model)}\n",
+            "| Key | Type | Meaning |\n|--|--|--|",
+        ]
         for name, field in model.model_fields.items():
             kind = str(field.annotation).replace("ennead.plugins.manifest.", "").replace("|", "or")
             kind = kind.removeprefix("<class '").removesuffix("'>")
             required = " (required)" if field.is_required() else ""
-            lines.append(f"| `{field.alias or name}` | `{kind}`{required} | {field.description or ''} |")
+            lines.append(
+                f"| `{field.alias or name}` | `{kind}`{required} | {field.description or ''} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

@@ -11,13 +11,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-HOMES = ["platform", "gpu", "pacs_core", "pipelines", *sorted(
-    str(p.relative_to(ROOT)) for p in (ROOT / "packages").iterdir() if p.is_dir()
-)]
+HOMES = [
+    "platform",
+    "gpu",
+    "pacs_core",
+    "pipelines",
+    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "packages").iterdir() if p.is_dir()),
+]
 
 
 def sources() -> list[Path]:
-    return [p for home in HOMES for p in (ROOT / home).rglob("*.py") if "node_modules" not in p.parts]
+    return [
+        p for home in HOMES for p in (ROOT / home).rglob("*.py") if "node_modules" not in p.parts
+    ]
 
 
 def test_stdlib_platform_is_not_shadowed() -> None:
@@ -42,12 +48,15 @@ def test_every_specialty_package_folder_is_in_the_wheel() -> None:
             assert f"packages/{folder.name}/ennead_{folder.name}" in listed
 
 
-@pytest.mark.parametrize(("module", "heavy"), [
-    ("ennead.cli", {"ray", "pydicom", "numpy", "sqlalchemy"}),
-    ("ennead.plugins", {"ray", "pydicom", "torch"}),
-    ("ennead_pacs.service", {"ray", "pynetdicom", "torch"}),
-    ("ennead_pipelines.service", {"ray", "pydicom", "highdicom", "torch"}),
-])
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("ennead.cli", {"ray", "pydicom", "numpy", "sqlalchemy"}),
+        ("ennead.plugins", {"ray", "pydicom", "torch"}),
+        ("ennead_pacs.service", {"ray", "pynetdicom", "torch"}),
+        ("ennead_pipelines.service", {"ray", "pydicom", "highdicom", "torch"}),
+    ],
+)
 def test_light_modules_load_nothing_heavy(module: str, heavy: set[str], tmp_path: Path) -> None:
     code = f"import sys, {module}; print(' '.join({heavy!r} & set(sys.modules)))"
     loaded = subprocess.run(
@@ -76,7 +85,8 @@ def test_only_the_worker_boundary_catches_everything() -> None:
                 assert node.type is not None, f"bare except in {file}:{node.lineno}"
                 silent = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
                 broad = isinstance(node.type, ast.Name) and node.type.id in {
-                    "Exception", "BaseException"
+                    "Exception",
+                    "BaseException",
                 }
                 assert not (silent and broad), f"silenced exception in {file}:{node.lineno}"
 
@@ -103,7 +113,10 @@ def test_layers_are_enforced(tmp_path: Path) -> None:
     )
     result = subprocess.run(
         [Path(sys.executable).parent / "lint-imports", "--no-cache"],
-        cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(tmp_path)},
     )
     assert result.returncode == 1
     assert "BROKEN" in result.stdout
