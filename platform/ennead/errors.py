@@ -11,7 +11,8 @@
     │   ├── MalformedObject        ENN-0201   cannot be parsed (C-STORE C000H)
     │   ├── UnusableObject         ENN-0202   parsed, unusable for its SOP class (A900H)
     │   ├── LimitExceeded          ENN-0203   a limit of the settings
-    │   └── InvalidUID             ENN-0204
+    │   ├── InvalidUID             ENN-0204
+    │   └── PasswordRefused        ENN-0205   a new password breaks the rules
     ├── ContractError          a manifest or an output breaks its contract     (TypeError)
     │   ├── ManifestInvalid        ENN-0301
     │   ├── UndeclaredOutput       ENN-0302
@@ -118,6 +119,36 @@ class InvalidUID(InputError):
     """A UID does not match ``^[0-9.]{1,64}$`` (PS3.5 §9.1)."""
 
     code = "ENN-0204"
+
+
+class PasswordRefused(InputError):
+    """A new password or user name breaks the rules of the settings."""
+
+    code = "ENN-0205"
+
+
+class Undecodable(InputError):
+    """Stored pixel data cannot be decoded; the original bytes stay retrievable (HTTP 406)."""
+
+    code = "ENN-0205"
+
+
+class CodestreamMismatch(Undecodable):
+    """A JPEG, JPEG 2000 or RLE header disagrees with Rows and Columns; no decoder was called."""
+
+    code = "ENN-0206"
+
+
+class NotAcceptable(InputError):
+    """The resource has no representation that the request accepts (HTTP 406)."""
+
+    code = "ENN-0207"
+
+
+class UnsupportedMedia(InputError):
+    """The request's body has a media type or an encoding that is not read (HTTP 415)."""
+
+    code = "ENN-0208"
 
 
 class ContractError(EnneadError, TypeError):

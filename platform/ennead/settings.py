@@ -126,6 +126,19 @@ class TelemetrySettings(_Group):
     """OpenTelemetry collector; empty keeps spans in the process."""
 
 
+class SecuritySettings(_Group):
+    """Passwords and logins."""
+
+    password_min_length: int = Field(10, ge=8, le=64)
+    """Fewest characters of a new password."""
+    login_failures: int = Field(5, ge=1, le=100)
+    """Wrong passwords in a row after which a user must wait."""
+    lockout_s: float = Field(60.0, gt=0)
+    """Seconds of the first wait; each further wrong password doubles it, up to an hour."""
+    login_failures_per_address: int = Field(30, ge=1)
+    """Wrong passwords from one address within five minutes after which it must wait."""
+
+
 class PortalSettings(_Group):
     """What people see."""
 
@@ -164,6 +177,8 @@ class Settings(BaseSettings):
     """How studies become jobs."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Logs, metrics, traces."""
+    security: SecuritySettings = SecuritySettings()
+    """Passwords and logins."""
     portal: PortalSettings = PortalSettings()
     """What people see."""
 
