@@ -216,9 +216,9 @@ class Part10:
         explicit = Encoding(True, True)
         self.meta: dict[int, str] = {}
         position = 132
-        while position + 8 <= self.size:
+        while self.data[position : position + 2] == b"\x02\x00":
             element = read_element(self.data, position, self.size, explicit)
-            if element.tag >> 16 != 2 or element.length == UNDEFINED:
+            if element.length == UNDEFINED:
                 break
             position = element.offset + element.length
             if element.vr in ("UI", "SH", "AE"):
