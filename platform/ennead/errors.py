@@ -12,7 +12,11 @@
     │   ├── UnusableObject         ENN-0202   parsed, unusable for its SOP class (A900H)
     │   ├── LimitExceeded          ENN-0203   a limit of the settings
     │   ├── InvalidUID             ENN-0204
-    │   └── PasswordRefused        ENN-0205   a new password breaks the rules
+    │   ├── PasswordRefused        ENN-0205   a new password breaks the rules
+    │   ├── Undecodable            ENN-0206   pixel data cannot be decoded (HTTP 406)
+    │   ├── CodestreamMismatch     ENN-0207   code stream and header disagree (406)
+    │   ├── NotAcceptable          ENN-0208   no such representation (406)
+    │   └── UnsupportedMedia       ENN-0209   body of a type we do not read (415)
     ├── ContractError          a manifest or an output breaks its contract     (TypeError)
     │   ├── ManifestInvalid        ENN-0301
     │   ├── UndeclaredOutput       ENN-0302
@@ -130,25 +134,25 @@ class PasswordRefused(InputError):
 class Undecodable(InputError):
     """Stored pixel data cannot be decoded; the original bytes stay retrievable (HTTP 406)."""
 
-    code = "ENN-0205"
+    code = "ENN-0206"
 
 
 class CodestreamMismatch(Undecodable):
     """A JPEG, JPEG 2000 or RLE header disagrees with Rows and Columns; no decoder was called."""
 
-    code = "ENN-0206"
+    code = "ENN-0207"
 
 
 class NotAcceptable(InputError):
     """The resource has no representation that the request accepts (HTTP 406)."""
 
-    code = "ENN-0207"
+    code = "ENN-0208"
 
 
 class UnsupportedMedia(InputError):
     """The request's body has a media type or an encoding that is not read (HTTP 415)."""
 
-    code = "ENN-0208"
+    code = "ENN-0209"
 
 
 class ContractError(EnneadError, TypeError):
