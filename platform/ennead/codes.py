@@ -77,8 +77,9 @@ PRIVATE_CODES: Final[dict[str, str]] = {
     "wrong-size": "Wrong size",
     "duplicate": "Duplicate",
     "known": "Known finding",
-    "poor-quality": "Poor image quality",
     "other": "Other reason",
     "absent": "Sought and not found",
     "value-before-review": "Value before reader edit",
+    "output": "Output of the package",
+    "remark": "Remark on the finding",
 }

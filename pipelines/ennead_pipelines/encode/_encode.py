@@ -1,0 +1,259 @@
+"""The one way from a package's results to stored objects."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ennead.errors import EncodedResultInvalid, UndeclaredOutput
+from ennead.findings import Finding, Map, Result, Segment
+from ennead.identifiers import InstanceUID, SeriesUID, SOPClassUID, TrackingUID
+from ennead.plugins.manifest import Manifest
+from ennead_pipelines.encode.check import check_seg, check_sr
+from ennead_pipelines.encode.digest import content_digest
+from ennead_pipelines.encode.groups import (
+    GroupReferences,
+    ObjectReference,
+    build_group,
+    tracking_identifier,
+)
+from ennead_pipelines.encode.header import Run, part10
+from ennead_pipelines.encode.identity import ResultIdentity
+from ennead_pipelines.encode.seg import BINARY_CLASS, LABELMAP_CLASS, SegmentTracking, build_seg
+from ennead_pipelines.encode.sources import SourceSeries
+from ennead_pipelines.encode.sr import build_sr
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedResults:
+    """A run's objects, checked and ready to store.
+
+    Parameters
+    ----------
+    seg : bytes or None
+        Part 10 file; None when no segment was returned.
+    sr : bytes or None
+        Part 10 file; None only when every output was refused.
+    tracking_uids : mapping
+        Finding id → Tracking UID.
+    segment_numbers : mapping
+        Segment id → number in the segmentation.
+    key_images : mapping
+        Finding id → the image a viewer jumps to.
+    content_digest : str
+        ``sha256:…`` of labels, codes and values; dates do not enter.
+    """
+
+    seg: bytes | None
+    seg_instance_uid: InstanceUID | None
+    seg_series_uid: SeriesUID | None
+    sr: bytes | None
+    sr_instance_uid: InstanceUID | None
+    sr_series_uid: SeriesUID | None
+    tracking_uids: Mapping[str, TrackingUID]
+    segment_numbers: Mapping[str, int]
+    key_images: Mapping[str, InstanceUID]
+    content_digest: str
+
+
+def encode(
+    results: Sequence[Result],
+    *,
+    manifest: Manifest,
+    identity: ResultIdentity,
+    sources: Mapping[SeriesUID, SourceSeries],
+    organisation: str,
+    seg_encoding: str,
+    parameters: Mapping[str, str],
+    language: str = "en",
+    at: dt.datetime | None = None,
+) -> EncodedResults:
+    """Turn results into a segmentation and a report, read both back, and return them.
+
+    Parameters
+    ----------
+    sources : mapping
+        Every series that was read.
+    seg_encoding : str
+        ``labelmap`` or ``binary``.
+    parameters : mapping
+        What the run was set to (thresholds, runtime …); written sorted as ``key=value``.
+    at : datetime, optional
+        Content date, now by default. The same ``at`` gives the same bytes.
+
+    Raises
+    ------
+    OverlappingSegments
+        Segments share voxels and a label map was asked for.
+    UndeclaredOutput
+        A measurement or segment the manifest does not declare.
+    GeometryMissing, GridMismatch
+        A segment's source has no usable geometry or is on another grid.
+    EncodedResultInvalid
+        The results contradict each other, or did not survive being read back.
+    """
+    run = Run(
+        manifest,
+        identity,
+        organisation,
+        _parameters(manifest, identity, parameters),
+        at or dt.datetime.now(dt.UTC),
+        language,
+    )
+    findings = [r for r in results if isinstance(r, Finding)]
+    segments = [r for r in results if isinstance(r, Segment)]
+    _require_consistent(results, findings, segments, manifest, sources)
+    if not findings and not segments:
+        return _nothing()
+
+    owners = _owners(findings)
+    segment_numbers = {s.id: n for n, s in enumerate(segments, 1)}
+    seg: bytes | None = None
+    labels = None
+    reference: ObjectReference | None = None
+    if segments:
+        source = sources[segments[0].series_uid]
+        tracking = {s.id: _segment_tracking(run, s, owners.get(s.id)) for s in segments}
+        dataset, labels = build_seg(run, segments, tracking, source, encoding=seg_encoding)
+        seg = part10(dataset)
+        check_seg(seg, segments, labels, source)
+        reference = ObjectReference(
+            SOPClassUID(LABELMAP_CLASS if seg_encoding == "labelmap" else BINARY_CLASS),
+            identity.instance_uid("seg"),
+        )
+    links = {
+        f.id: GroupReferences(
+            tracking_identifier(run, f.id),
+            identity.finding_tracking_uid(f.id),
+            reference if f.segment_ids else None,
+            tuple(segment_numbers[s] for s in f.segment_ids),
+            _key_image(f, segments, sources),
+        )
+        for f in findings
+    }
+    sr = part10(
+        build_sr(run, [build_group(run, f, links[f.id]) for f in findings], sources, reference)
+    )
+    check_sr(sr, findings, links)
+    return EncodedResults(
+        seg=seg,
+        seg_instance_uid=identity.instance_uid("seg") if seg else None,
+        seg_series_uid=identity.series_uid("seg") if seg else None,
+        sr=sr,
+        sr_instance_uid=identity.instance_uid("sr"),
+        sr_series_uid=identity.series_uid("sr"),
+        tracking_uids={f.id: links[f.id].tracking_uid for f in findings},
+        segment_numbers=segment_numbers,
+        key_images={
+            f.id: key.instance_uid for f in findings if (key := links[f.id].key_image) is not None
+        },
+        content_digest=content_digest(findings, segments, labels, run.parameters),
+    )
+
+
+def _nothing() -> EncodedResults:
+    digest = "sha256:" + hashlib.sha256(json.dumps([]).encode()).hexdigest()
+    return EncodedResults(None, None, None, None, None, None, {}, {}, {}, digest)
+
+
+def _parameters(
+    manifest: Manifest, identity: ResultIdentity, parameters: Mapping[str, str]
+) -> tuple[str, ...]:
+    every = {
+        **parameters,
+        "manifest": identity.manifest_digest,
+        "input": identity.input_digest,
+        "deterministic": str(manifest.runtime.deterministic).lower(),
+    }
+    return tuple(f"{key}={every[key]}" for key in sorted(every))
+
+
+def _require_consistent(
+    results: Sequence[Result],
+    findings: Sequence[Finding],
+    segments: Sequence[Segment],
+    manifest: Manifest,
+    sources: Mapping[SeriesUID, SourceSeries],
+) -> None:
+    maps = [r.id for r in results if isinstance(r, Map)]
+    if maps:
+        raise EncodedResultInvalid(
+            f"Maps cannot be written as DICOM yet; got {maps}. Return measurements or segments."
+        )
+    if not sources:
+        raise EncodedResultInvalid("Results need the series they were computed from; got none.")
+    series = {s.series_uid for s in segments}
+    if len(series) > 1:
+        raise EncodedResultInvalid(
+            f"The segments of one run lie on one series; got {len(series)}. Map them to the first."
+        )
+    unknown = (series | {f.series_uid for f in findings}) - set(sources)
+    if unknown:
+        raise EncodedResultInvalid(f"Results name series that were not read: {sorted(unknown)}.")
+    ids = [f.id for f in findings]
+    if len(ids) != len(set(ids)):
+        raise EncodedResultInvalid(f"Finding ids of one run must differ; got {ids}.")
+    known = {s.id for s in segments}
+    for finding in findings:
+        missing = set(finding.segment_ids) - known
+        if missing:
+            raise EncodedResultInvalid(
+                f"Finding {finding.id!r} rests on segments that were not returned: "
+                f"{sorted(missing)}."
+            )
+        for measurement in finding.measurements:
+            if manifest.output_rule(measurement.id) is None:
+                raise UndeclaredOutput(
+                    f"Measurement {measurement.id!r} is not an output of package.toml; declare it."
+                )
+
+
+def _owners(findings: Sequence[Finding]) -> dict[str, Finding]:
+    """Segments that are exactly one finding, and that finding has no other: they share its UID."""
+    owners: dict[str, Finding] = {}
+    shared: set[str] = set()
+    for finding in findings:
+        for segment_id in finding.segment_ids:
+            if segment_id in owners:
+                shared.add(segment_id)
+            owners[segment_id] = finding
+    return {k: f for k, f in owners.items() if k not in shared and len(f.segment_ids) == 1}
+
+
+def _segment_tracking(run: Run, segment: Segment, owner: Finding | None) -> SegmentTracking:
+    if owner is not None:
+        uid = run.identity.finding_tracking_uid(owner.id)
+        return SegmentTracking(tracking_identifier(run, owner.id), uid, owner.site)
+    uid = run.identity.segment_tracking_uid(segment.id)
+    return SegmentTracking(tracking_identifier(run, segment.id), uid, None)
+
+
+def _key_image(
+    finding: Finding, segments: Sequence[Segment], sources: Mapping[SeriesUID, SourceSeries]
+) -> ObjectReference:
+    """The finding's own key image, its first segment's largest slice, or the middle of the series.
+
+    Raises
+    ------
+    EncodedResultInvalid
+        The finding names an image that is not in its series.
+    """
+    source = sources[finding.series_uid]
+    headers = {str(d.SOPInstanceUID): d for d in source.datasets}
+    if finding.key_instance_uid is not None:
+        header = headers.get(finding.key_instance_uid)
+        if header is None:
+            raise EncodedResultInvalid(
+                f"Finding {finding.id!r} names key image {finding.key_instance_uid}, which is not "
+                "in its series."
+            )
+    else:
+        own = [s for s in segments if s.id in finding.segment_ids]
+        middle = len(source.datasets) // 2
+        header = source.datasets[own[0].key_slice() if own else middle]
+    return ObjectReference(
+        SOPClassUID(str(header.SOPClassUID)), InstanceUID(str(header.SOPInstanceUID))
+    )
