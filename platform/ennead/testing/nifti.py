@@ -31,7 +31,7 @@ def read_nifti(path: Path) -> tuple[npt.NDArray[np.float32], Grid]:
     GeometryNonuniform
         The affine is sheared.
     """
-    image: Any = nibabel.load(path)  # type: ignore[attr-defined]
+    image: Any = nibabel.load(path)
     if len(image.shape) != 3:
         raise ValueError(f"a NIfTI image of three dimensions is needed; got shape {image.shape}.")
     if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:

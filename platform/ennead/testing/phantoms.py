@@ -254,7 +254,9 @@ def _truth(table: npt.NDArray[np.float32], tissue_mm3: float, noise_hu: float) -
         if noise_hu <= 0:
             return float(shares[levels <= hu].sum())
         z = (hu + 0.5 - levels) / noise_hu
-        return float(sum(s * 0.5 * math.erfc(-v / math.sqrt(2)) for s, v in zip(shares, z)))
+        return float(
+            sum(s * 0.5 * math.erfc(-v / math.sqrt(2)) for s, v in zip(shares, z, strict=True))
+        )
 
     perc15 = next(hu for hu in range(-1200, 0) if at_or_below(hu) >= 0.15)
     return {

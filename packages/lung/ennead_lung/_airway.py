@@ -1,0 +1,85 @@
+"""Trachea and main bronchi: the homogeneous air that is not lung."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ennead.findings import Mask
+from ennead_lung._body import Midline, volume_cm3
+from ennead_lung._coarse import Coarse, ball_dilate
+
+#: Smoothing before the lumen is sought; keeps lumina wider than about 6 mm.
+SMOOTHING_MM = 1.0
+#: Tried in turn until the region no longer leaks into emphysema.
+CORE_HU = (-930.0, -945.0, -960.0, -975.0, -985.0)
+#: The core of trachea and main bronchi is never larger than this.
+LARGEST_CM3 = 90.0
+SMALLEST_CM3 = 1.0
+#: From the core to the wall of the lumen.
+WALL_MM = 4.5
+#: The core must come this near to the midline.
+MEDIAL_MM = 45.0
+#: Shorter gas is airway only where the top slice cuts it.
+SMALLEST_HEIGHT_MM = 20.0
+#: At least this share of an airway's surroundings is tissue; emphysema lies in air.
+TISSUE_SHARE = 0.55
+
+
+def central_airway(coarse: Coarse, air: Mask, middle: Midline | None) -> Mask:
+    """bool[z, y, x]: lumen of trachea and main bronchi on the coarse grid; may select nothing.
+
+    A pocket of smoothed, homogeneous air is airway when it comes near the midline, is tall enough
+    or reaches the top slice, lies in tissue, and is not larger than an airway can be. The threshold falls until
+    that holds, so that emphysema does not flow into it.
+    """
+    spacing = coarse.grid.spacing_mm
+    smooth = ndimage.gaussian_filter(coarse.hu, [SMOOTHING_MM / s for s in spacing])
+    margin = int(np.ceil(2 * WALL_MM / min(spacing)))
+    lumen = np.zeros(air.shape, dtype=bool)
+    for threshold in CORE_HU:
+        lumen[:] = False
+        labels, count = ndimage.label(air & (smooth <= threshold))
+        leaking = False
+        for label, box in enumerate(ndimage.find_objects(labels), start=1):
+            box = tuple(slice(max(0, b.start - margin), b.stop + margin) for b in box)
+            core = labels[box] == label
+            size = volume_cm3(core, coarse)
+            if size < SMALLEST_CM3 or not _medial(core, box, coarse, middle):
+                continue
+            if size > LARGEST_CM3:
+                leaking = True
+            elif _airway_like(core, air[box], box, coarse):
+                lumen[box] |= core
+        if not leaking:
+            break
+    return _to_the_wall(lumen, air, spacing)
+
+
+def _to_the_wall(lumen: Mask, air: Mask, spacing: tuple[float, float, float]) -> Mask:
+    found = np.zeros_like(lumen)
+    labels, _ = ndimage.label(lumen)
+    margin = [int(np.ceil(WALL_MM / s)) + 1 for s in spacing]
+    for box in ndimage.find_objects(labels):
+        wide = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(box, margin, strict=True))
+        found[wide] |= ball_dilate(lumen[wide], WALL_MM, spacing) & air[wide]
+    return found
+
+
+def _medial(
+    core: Mask, box: tuple[slice, ...], coarse: Coarse, middle: Midline | None
+) -> bool:
+    columns = np.nonzero(core.any(axis=(0, 1)))[0] + box[2].start
+    centre = middle.column if middle else (coarse.hu.shape[2] - 1) / 2
+    return float(np.abs(columns - centre).min()) * coarse.grid.spacing_mm[2] <= MEDIAL_MM
+
+
+def _airway_like(core: Mask, air: Mask, box: tuple[slice, ...], coarse: Coarse) -> bool:
+    spacing = coarse.grid.spacing_mm
+    heights = np.flatnonzero(core.any(axis=(1, 2)))
+    at_top = box[0].start + int(heights[-1]) == coarse.hu.shape[0] - 1
+    if not at_top and (heights[-1] - heights[0] + 1) * spacing[0] < SMALLEST_HEIGHT_MM:
+        return False
+    distance = ndimage.distance_transform_edt(~core, sampling=spacing)
+    shell = (distance > WALL_MM) & (distance <= 2 * WALL_MM)
+    return float((~air)[shell].mean()) >= TISSUE_SHARE
