@@ -7,14 +7,26 @@ synced, and acknowledged only when the index rows and the outbox event are commi
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from ennead.contracts import StoreOutcome
 from ennead.database import Database
+from ennead.errors import EnneadError, LimitExceeded, OutOfResources
 from ennead.security import SYSTEM, Principal
 from ennead.settings import Settings
+from ennead_pacs.index.committer import Committer
+from ennead_pacs.storage.header import Header
+from ennead_pacs.storage.quarantine import Quarantine
+from ennead_pacs.storage.refusals import Refusals
+from ennead_pacs.storage.slots import Slot, SlotPool
+from ennead_pacs.storage.writer import Writer as _Writer
+from ennead_pacs.storage.writer import out_of_resources
+
+_CHUNK = 1024 * 1024
+_log = logging.getLogger(__name__)
 
 
 class Writer(Protocol):
@@ -25,7 +37,7 @@ class Writer(Protocol):
 
         Raises
         ------
-        MalformedObject, UnusableObject, LimitExceeded, OutOfResources
+        MalformedObject, UnusableObject, InvalidUID, LimitExceeded, OutOfResources
             The writer is aborted already; the caller only has to answer.
         """
         ...
@@ -38,7 +50,7 @@ class Writer(Protocol):
 
         Raises
         ------
-        MalformedObject, UnusableObject, LimitExceeded, Conflict, OutOfResources
+        MalformedObject, UnusableObject, InvalidUID, LimitExceeded, Conflict, OutOfResources
         """
         ...
 
@@ -50,6 +62,13 @@ class Writer(Protocol):
 class Ingest:
     """Opens writers. One per process; safe to use from many threads.
 
+    Parameters
+    ----------
+    settings : Settings
+        Where objects lie, and the limits.
+    database : Database
+        Migrated; every other process of the instance may use it too.
+
     Examples
     --------
     >>> with Ingest(settings, database) as ingest:                      # doctest: +SKIP
@@ -57,8 +76,13 @@ class Ingest:
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        self._settings = settings
-        self._database = database
+        self.settings = settings
+        self.slots = SlotPool(settings.objects_dir)
+        self.committer = Committer(database, settings.home / "ingest.lock")
+        self._quarantine = Quarantine(
+            settings.home / "quarantine", settings.storage.quarantine_limit_bytes
+        )
+        self._refusals = Refusals(database)
 
     def begin(
         self, *, source: str, transfer_syntax_uid: str | None = None, principal: Principal = SYSTEM
@@ -73,17 +97,65 @@ class Ingest:
             Of the bare dataset that follows (C-STORE); None when a whole Part 10 file follows.
         principal : Principal
             Who the audit trail names when the object is refused.
+
+        Raises
+        ------
+        UnusableObject
+            The transfer syntax is not taken in.
         """
-        raise NotImplementedError
+        return _Writer(self, source, transfer_syntax_uid, principal)
 
     def store(
         self, part10: bytes | Path, *, source: str, principal: Principal = SYSTEM
     ) -> StoreOutcome:
         """Take one whole Part 10 file; raises as :class:`Writer` does."""
-        raise NotImplementedError
+        writer = self.begin(source=source, principal=principal)
+        try:
+            if isinstance(part10, Path):
+                with part10.open("rb", buffering=0) as file:
+                    while chunk := file.read(_CHUNK):
+                        writer.write(chunk)
+            else:
+                writer.write(part10)
+            return writer.commit()
+        finally:
+            writer.abort()
+
+    def refused(
+        self,
+        error: EnneadError,
+        slot: Slot | None,
+        size: int,
+        source: str,
+        principal: Principal,
+        header: Header | None,
+    ) -> None:
+        """What a writer does with an object it refuses: set it aside and write it down."""
+        uid = header.instance_uid if header else ""
+        study_uid = header.study_uid if header else ""
+        if slot is not None:
+            worth_keeping = not isinstance(error, OutOfResources | LimitExceeded)
+            note = {"reason": error.code, "message": error.message, "source": source, "uid": uid}
+            try:
+                if worth_keeping and self._quarantine.take(slot.path, size, note):
+                    self.slots.used(slot)
+                else:
+                    self.slots.give_back(slot)
+            except OSError as failure:
+                _log.warning("a refused object was not quarantined: %s", out_of_resources(failure))
+                self.slots.leave(slot)
+        try:
+            self._refusals.record(error, principal, source, study_uid=study_uid, uid=uid)
+        except Exception as failure:  # the object is refused either way
+            _log.error("a refusal was not audited: %s", type(failure).__name__)
 
     def close(self) -> None:
-        """Give unused slots back."""
+        """Give unused slots and the connection back."""
+        try:
+            self._refusals.flush()
+        finally:
+            self.slots.close()
+            self.committer.close()
 
     def __enter__(self) -> Ingest:
         return self

@@ -69,6 +69,12 @@ class DICOMSettings(_Group):
     """Connections in all that have not associated yet."""
     associations: int = 256
     """Simultaneous associations."""
+    associations_per_ae: int = 64
+    """Simultaneous associations of one calling AE title."""
+    idle_timeout_s: float = Field(120.0, gt=0)
+    """An association without a message for this long is aborted."""
+    query_timeout_s: float = Field(10.0, gt=0)
+    """A C-FIND that the index has not answered after this long fails."""
     object_limit_bytes: int = 4 * 1024**3
     """Largest object."""
     sequence_depth_limit: int = 32
@@ -89,6 +95,8 @@ class StorageSettings(_Group):
 
     url: str = ""
     """Where objects lie; empty means ``objects/`` in the home directory."""
+    quarantine_limit_bytes: int = Field(16 * 1024**3, ge=0)
+    """Most bytes of refused objects kept in ``quarantine/``; 0 keeps none."""
 
 
 class RaySettings(_Group):

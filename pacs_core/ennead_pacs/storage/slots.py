@@ -1,0 +1,173 @@
+"""Slot files: names that are durable before an object needs one.
+
+A file survives a power cut only when its directory entry does, and a directory sync per object is
+dear. Slots are created in batches and their directory is synced once; an object is then written
+into a slot, and syncing the file is enough. A locked journal names the slots of each process, so
+that the startup sweep looks at those and never walks the archive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+BATCH: Final = 32
+_ROTATE: Final = 4096
+JOURNALS: Final = ".slots"
+
+
+class Journal:
+    """The slots one process opened, on disk; held locked while the process lives."""
+
+    def __init__(self, root: Path) -> None:
+        folder = root / JOURNALS
+        _make_directory(folder)
+        self.path = folder / f"{secrets.token_hex(8)}.txt"
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        _sync_directory(folder)
+        self.named = 0
+        self.undecided = 0
+        self.retired = False
+
+    def name(self, locations: list[str]) -> None:
+        """Write the names down, durably, before the files exist."""
+        os.write(self._fd, "".join(f"{location}\n" for location in locations).encode())
+        os.fdatasync(self._fd)
+        self.named += len(locations)
+        self.undecided += len(locations)
+
+    def decided(self, count: int = 1) -> None:
+        """So many slots are an indexed object or gone; an empty retired journal is removed."""
+        self.undecided -= count
+        if self.retired and self.undecided <= 0:
+            self.close(remove=True)
+
+    def close(self, *, remove: bool) -> None:
+        """Unlock; with ``remove``, nothing is left for the sweep to look at."""
+        if remove:
+            with contextlib.suppress(FileNotFoundError):
+                self.path.unlink()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Slot:
+    """An empty file whose name is durable."""
+
+    __slots__ = ("fd", "journal", "location", "path")
+
+    def __init__(self, root: Path, location: str, journal: Journal) -> None:
+        self.location = location
+        self.path = root / location
+        self.journal = journal
+        self.fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+
+
+class SlotPool:
+    """Hands out slots; safe to use from many threads of one process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = threading.Lock()
+        self._free: list[tuple[str, Journal]] = []
+        self._journal: Journal | None = None
+        _make_directory(root)
+
+    def take(self) -> Slot:
+        """An empty slot, open for writing; raises OSError when none can be made."""
+        with self._lock:
+            if not self._free:
+                self._fill()
+            location, journal = self._free.pop()
+        return Slot(self.root, location, journal)
+
+    def give_back(self, slot: Slot) -> None:
+        """The object was not stored: empty the slot and keep it for the next one."""
+        try:
+            os.ftruncate(slot.fd, 0)
+        finally:
+            os.close(slot.fd)
+        with self._lock:
+            self._free.append((slot.location, slot.journal))
+
+    def used(self, slot: Slot) -> None:
+        """The index holds the slot now, or the file was moved away."""
+        os.close(slot.fd)
+        with self._lock:
+            slot.journal.decided()
+
+    def leave(self, slot: Slot) -> None:
+        """Whether the index holds the slot is unknown: the next startup sweep decides."""
+        os.close(slot.fd)
+
+    def close(self) -> None:
+        """Remove free slots, and the journal when nothing is undecided."""
+        with self._lock:
+            for location, journal in self._free:
+                with contextlib.suppress(FileNotFoundError):
+                    (self.root / location).unlink()
+                journal.undecided -= 1
+            self._free.clear()
+            if self._journal is not None:
+                self._journal.close(remove=self._journal.undecided <= 0)
+                self._journal = None
+
+    def _fill(self) -> None:
+        if self._journal is None or self._journal.named >= _ROTATE:
+            if self._journal is not None:
+                self._journal.retired = True
+                self._journal.decided(0)
+            self._journal = Journal(self.root)
+        folder = secrets.token_hex(2)[:3]
+        directory = self.root / folder
+        if not directory.is_dir():
+            _make_directory(directory)
+        locations = [f"{folder}/{secrets.token_hex(16)}.dcm" for _ in range(BATCH)]
+        self._journal.name(locations)
+        for location in locations:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(self.root / location, flags, 0o640))
+        _sync_directory(directory)
+        self._free += [(location, self._journal) for location in locations]
+
+
+def abandoned(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Journals whose process is gone, with the slots they name; removed after each step."""
+    folder = root / JOURNALS
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.glob("*.txt")):
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            continue
+        try:
+            yield path, path.read_text().split()
+            path.unlink()
+        finally:
+            os.close(fd)
+
+
+def _make_directory(path: Path) -> None:
+    if path.is_dir():
+        return
+    path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
