@@ -62,7 +62,9 @@ jobs: Final = Table(
     Column("title", JSONDocument, nullable=False),
     Column("inputs", JSONDocument, nullable=False),
     Column("state", String(16), nullable=False),
+    # Runs begun, and runs that ended by the package's own fault.
     Column("attempts", Integer, nullable=False, default=0),
+    Column("failures", Integer, nullable=False, default=0),
     Column("not_before", UTCDateTime, nullable=False),
     Column("lease_owner", String(120), nullable=False, default=""),
     Column("lease_until", UTCDateTime),

@@ -224,13 +224,16 @@ class RunContext:
     """What a package is given; it has no way to the archive, the database or the network.
 
     ``volumes`` maps each manifest input name to the series chosen for it; an optional input that
-    found nothing is absent.
+    found nothing is absent. ``declined`` names outputs that the platform has already refused for
+    these series (manifest requirements with ``outputs``); they need not be computed, and what is
+    returned for them is dropped.
     """
 
     volumes: Mapping[str, Volume]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     clinical: Sequence[ClinicalFact] = ()
     progress: ProgressSink = _silent
+    declined: frozenset[str] = frozenset()
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("inputs", JSONDocument, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("not_before", UTCDateTime, nullable=False),
         sa.Column("lease_owner", sa.String(120), nullable=False),
         sa.Column("lease_until", UTCDateTime),

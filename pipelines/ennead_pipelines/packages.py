@@ -1,0 +1,100 @@
+"""Which packages are here, and which of them are switched on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from sqlalchemy import Connection, select
+
+from ennead.database import insert_ignore, upsert
+from ennead.errors import Conflict, NotFound
+from ennead.plugins import DiscoveredPackage, discover_packages
+from ennead.security import Principal
+from ennead.security.audit import record
+from ennead_pipelines.jobs.states import now
+from ennead_pipelines.tables import package_states
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """A package found here or known from before, with its switch."""
+
+    package: DiscoveredPackage
+    enabled: bool
+
+
+class PackageCatalogue:
+    """Discovered packages, looked for again after ``seconds``: installing needs no restart."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self._seconds = seconds
+        self._lock = Lock()
+        self._at = float("-inf")
+        self._found: tuple[DiscoveredPackage, ...] = ()
+
+    def all(self) -> tuple[DiscoveredPackage, ...]:
+        """Every package, by id; broken ones with their error."""
+        with self._lock:
+            if time.monotonic() - self._at > self._seconds:
+                self._found = tuple(discover_packages())
+                self._at = time.monotonic()
+            return self._found
+
+    def get(self, package_id: str) -> DiscoveredPackage | None:
+        """The package, or None when it is not installed."""
+        return next((p for p in self.all() if p.id == package_id), None)
+
+
+def introduce(connection: Connection, packages: Sequence[DiscoveredPackage]) -> None:
+    """Give every new package a switch: on when the instance is fresh, off when it came later."""
+    known = set(connection.execute(select(package_states.c.package)).scalars())
+    fresh = not known
+    new = sorted({p.id for p in packages if p.usable} - known)
+    at = now()
+    for package_id in new:
+        row = {"package": package_id, "enabled": fresh, "changed_at": at, "changed_by": "ennead"}
+        insert_ignore(connection, package_states, row)
+
+
+def states(connection: Connection, packages: Sequence[DiscoveredPackage]) -> list[PackageState]:
+    """Every discovered package with its switch; a broken one is never on."""
+    rows = connection.execute(select(package_states.c.package, package_states.c.enabled))
+    enabled = {row.package: row.enabled for row in rows}
+    return [PackageState(p, p.usable and enabled.get(p.id, False)) for p in packages]
+
+
+def switch(
+    connection: Connection,
+    packages: Sequence[DiscoveredPackage],
+    package_id: str,
+    principal: Principal,
+    *,
+    enabled: bool,
+) -> None:
+    """Turn a package on or off, with an audit event.
+
+    Raises
+    ------
+    NotFound
+        No such package is installed.
+    Conflict
+        The package is broken and cannot be turned on.
+    """
+    package = next((p for p in packages if p.id == package_id), None)
+    if package is None:
+        known = ", ".join(p.id for p in packages) or "none"
+        raise NotFound(f"No package {package_id!r} is installed here; installed are: {known}.")
+    if enabled and not package.usable:
+        raise Conflict(f"Package {package_id!r} cannot be enabled: {package.error}")
+    row = {
+        "package": package_id,
+        "enabled": enabled,
+        "changed_at": now(),
+        "changed_by": principal.name,
+    }
+    upsert(connection, package_states, row, keys=["package"])
+    action = "package.enabled" if enabled else "package.disabled"
+    record(connection, principal, action, detail={"package": package_id})

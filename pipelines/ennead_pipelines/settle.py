@@ -1,0 +1,171 @@
+"""A study is complete when nothing new came for a while; it stays so across restarts.
+
+Reads the outbox (STUDY_CHANGED) and the archive's headers. Writes ``settlements``, the selection
+of every enabled package, and its job.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import structlog
+from sqlalchemy import Connection, select, update
+
+from ennead import events
+from ennead.contracts import Archive
+from ennead.database import Database, upsert
+from ennead.errors import EnneadError, NotFound
+from ennead.identifiers import StudyUID
+from ennead.settings import PipelineSettings
+from ennead_pipelines.jobs.create import create_job
+from ennead_pipelines.jobs.identity import identify
+from ennead_pipelines.jobs.states import now
+from ennead_pipelines.notes import note
+from ennead_pipelines.packages import PackageCatalogue, introduce, states
+from ennead_pipelines.prepare import prepare_study
+from ennead_pipelines.select import is_own_result, match, read_candidates
+from ennead_pipelines.tables import settlements
+from ennead_pipelines.telemetry import stage
+
+CONSUMER = "pipelines.settle"
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """Turns arrivals into jobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        archive: Archive,
+        settings: PipelineSettings,
+        catalogue: PackageCatalogue,
+    ) -> None:
+        self._database = database
+        self._archive = archive
+        self._settings = settings
+        self._catalogue = catalogue
+
+    def step(self) -> bool:
+        """Take in new events and settle what is due; True when there was something to do."""
+        return bool(self._take_in()) | bool(self._settle_due())
+
+    def _take_in(self) -> int:
+        with self._database.read() as connection:
+            arrived = events.pending(connection, CONSUMER)
+        if not arrived:
+            return 0
+        changed: dict[str, dt.datetime] = {}
+        for event in arrived:
+            if event.kind == events.STUDY_CHANGED and not self._only_own(event):
+                changed[event.study_uid] = event.created_at
+        with self._database.begin() as connection:
+            for study_uid, at in changed.items():
+                row = {
+                    "study_uid": study_uid,
+                    "changed_at": at,
+                    "settled_at": None,
+                    "attempts": 0,
+                }
+                upsert(connection, settlements, row, keys=["study_uid"])
+            events.acknowledge(connection, CONSUMER, arrived[-1])
+        return len(arrived)
+
+    def _only_own(self, event: events.Event) -> bool:
+        """Whether the event speaks of nothing but results that Ennead wrote."""
+        named = set(event.payload.get("series", ()))
+        if not named:
+            return False
+        try:
+            records = self._archive.series(StudyUID(event.study_uid))
+            for record in records:
+                if record.series_uid in named:
+                    headers = self._archive.metadata(record.series_uid)
+                    if not headers or not is_own_result(record, headers[0]):
+                        return False
+                    named.discard(record.series_uid)
+        except EnneadError as error:
+            log.warning("cannot tell what arrived", study_uid=event.study_uid, error=str(error))
+            return False
+        return not named
+
+    def _settle_due(self) -> int:
+        before = now() - dt.timedelta(seconds=self._settings.quiet_s)
+        with self._database.read() as connection:
+            due = connection.execute(
+                select(settlements.c.study_uid, settlements.c.changed_at)
+                .where(settlements.c.settled_at.is_(None), settlements.c.changed_at <= before)
+                .order_by(settlements.c.changed_at)
+                .limit(16)
+            ).all()
+        for row in due:
+            self._settle(StudyUID(row.study_uid), row.changed_at)
+        return len(due)
+
+    def _settle(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
+        logger = log.bind(study_uid=study_uid)
+        try:
+            with stage("settle", study_uid):
+                prepare_study(self._archive, study_uid)
+                self._select(study_uid, changed_at)
+        except NotFound:
+            logger.warning("the study is gone; nothing to settle")
+            self._mark(study_uid, changed_at)
+        except Exception:  # one study must not stop the others; it is tried again later
+            logger.exception("selection failed; the study will be tried again")
+            self._postpone(study_uid, changed_at)
+
+    def _select(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
+        packages = self._catalogue.all()
+        with self._database.begin() as connection:
+            introduce(connection, packages)
+        with self._database.read() as connection:
+            enabled = [s.package for s in states(connection, packages) if s.enabled]
+        wanted = {m for p in enabled if p.manifest for r in p.manifest.input for m in r.modality}
+        candidates = read_candidates(self._archive, study_uid, wanted)
+        selections = [(p, p.manifest, match(p.manifest, candidates)) for p in enabled if p.manifest]
+        with self._database.begin() as connection:
+            # Something new may have come while we looked: then look again later.
+            if not self._mark_in(connection, study_uid, changed_at):
+                return
+            if not candidates:
+                return  # nothing but our own results
+            quiet = {"quiet_s": self._settings.quiet_s}
+            note(connection, study_uid, "settled", "timeline.settled", quiet)
+            for package, manifest, selection in selections:
+                thresholds = {t.id: t.default for t in manifest.threshold}
+                identity = identify(study_uid, manifest, package.digest, selection, thresholds)
+                create_job(connection, identity, manifest, selection)
+        log.info("study settled", study_uid=study_uid, packages=len(selections))
+
+    def _mark(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
+        with self._database.begin() as connection:
+            self._mark_in(connection, study_uid, changed_at)
+
+    def _mark_in(
+        self, connection: Connection, study_uid: StudyUID, changed_at: dt.datetime
+    ) -> bool:
+        return bool(
+            connection.execute(
+                update(settlements)
+                .where(
+                    settlements.c.study_uid == study_uid,
+                    settlements.c.changed_at == changed_at,
+                    settlements.c.settled_at.is_(None),
+                )
+                .values(settled_at=now())
+            ).rowcount
+        )
+
+    def _postpone(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
+        with self._database.begin() as connection:
+            row = connection.execute(
+                select(settlements.c.attempts).where(settlements.c.study_uid == study_uid)
+            ).one()
+            delay = dt.timedelta(seconds=min(300.0, 2.0 ** min(row.attempts + 1, 9)))
+            connection.execute(
+                update(settlements)
+                .where(settlements.c.study_uid == study_uid, settlements.c.changed_at == changed_at)
+                .values(changed_at=now() + delay, attempts=row.attempts + 1)
+            )
