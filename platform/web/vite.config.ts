@@ -10,6 +10,8 @@ export default defineConfig({
     assetsDir: 'portal',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    cssTarget: ['chrome123', 'firefox121', 'safari17.5'],
     reportCompressedSize: false,
+    chunkSizeWarningLimit: 800,
   },
 });

@@ -19,14 +19,11 @@ export function time(value: string): string {
 }
 
 /** ISO instant → local `23/11 08:15:04`. */
-export function instant(value: string, language: string): string {
-  return new Date(value).toLocaleString(language === 'vi' ? 'vi-VN' : 'en-GB', {
-    day: '2-digit',
-    month: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  });
+export function instant(value: string): string {
+  const then = new Date(value);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = `${two(then.getDate())}/${two(then.getMonth() + 1)}`;
+  return `${day} ${[then.getHours(), then.getMinutes(), then.getSeconds()].map(two).join(':')}`;
 }
 
 /** Full years between a birth date and another day; null when either is unknown. */

@@ -88,7 +88,7 @@ export function FindingCard(p: Properties) {
         <p className="ef-note">
           {t(`viewer.decision.${finding.decision.state}`, {
             by: finding.decision.by,
-            at: instant(finding.decision.at, i18n.language),
+            at: instant(finding.decision.at),
           })}
           {finding.decision.state === 'rejected' &&
             ` ${t(`viewer.reject.reason.${finding.decision.reason}`)}.`}
