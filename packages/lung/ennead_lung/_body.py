@@ -73,6 +73,14 @@ def midline(coarse: Coarse) -> Midline | None:
     return Midline(column=float(column), row=float(row))
 
 
+def middle_of_tissue(coarse: Coarse) -> float:
+    """Mean column of tissue: the midline where no spine is seen."""
+    columns = (coarse.hu > AIR_HU).sum(axis=(0, 1))
+    if not columns.any():
+        return (coarse.hu.shape[2] - 1) / 2
+    return float(np.average(np.arange(columns.size), weights=columns))
+
+
 def body(coarse: Coarse) -> Mask:
     """bool[z, y, x]: the patient's tissue, without table, blankets and air."""
     step = tuple(max(1, round(4.0 / s)) for s in coarse.grid.spacing_mm)

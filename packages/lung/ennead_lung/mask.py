@@ -15,11 +15,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ennead.contracts import Volume
 from ennead.findings import Mask
 from ennead.geometry import Grid
 from ennead_lung._airway import central_airway
-from ennead_lung._body import AIR_HU, inner_air, midline, pockets_like_lung, volume_cm3
+from ennead_lung._body import (
+    AIR_HU,
+    Midline,
+    inner_air,
+    middle_of_tissue,
+    midline,
+    pockets_like_lung,
+    volume_cm3,
+)
 from ennead_lung._coarse import (
     Coarse,
     Image,
@@ -39,6 +46,29 @@ SMALLEST_LUNG_CM3 = 150.0
 
 
 @dataclass(frozen=True, slots=True)
+class Anatomy:
+    """What was found on the coarse copy, in patient order.
+
+    Parameters
+    ----------
+    sides : uint8[z, y, x]
+        Lung air: 1 = right, 2 = left.
+    closed : uint8[z, y, x]
+        The same with vessels filled.
+    middle : Midline or None
+        The spine; without it, sides are told from the middle of the body.
+    airway_seen : bool
+        Whether trachea or main bronchi were found.
+    """
+
+    coarse: Coarse
+    sides: npt.NDArray[np.uint8]
+    closed: npt.NDArray[np.uint8]
+    middle: Midline | None
+    airway_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LungMask:
     """The lungs of one image, on its grid.
 
@@ -48,14 +78,14 @@ class LungMask:
         Either may select nothing.
     grid : Grid
         The image's grid.
-    midline_known : bool
-        Whether a spine was seen; without it, sides are told from the image's middle.
+    anatomy : Anatomy
+        Where on the coarse copy they were found.
     """
 
     right: Mask
     left: Mask
     grid: Grid
-    midline_known: bool
+    anatomy: Anatomy
 
     @property
     def both(self) -> Mask:
@@ -84,25 +114,23 @@ def lung_mask(hu: Image, grid: Grid) -> LungMask:
     ordered_grid = grid.reordered(order, flip)
     ordered = np.asarray(patient_order(hu, grid))
     coarse = coarse_copy(ordered, ordered_grid)
-    sides, closed, known = coarse_lungs(coarse)
-    fine = _refine(ordered, coarse, sides, closed)
+    anatomy = find_anatomy(coarse)
+    fine = _refine(ordered, anatomy)
     return LungMask(
         right=np.ascontiguousarray(source_order(fine == RIGHT, grid)),
         left=np.ascontiguousarray(source_order(fine == LEFT, grid)),
         grid=grid,
-        midline_known=known,
+        anatomy=anatomy,
     )
 
 
-def coarse_lungs(
-    coarse: Coarse,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], bool]:
-    """Lung air by side, the same closed (vessels filled), and whether a spine was seen."""
+def find_anatomy(coarse: Coarse) -> Anatomy:
+    """Lungs on the coarse copy, without central airway and other gas."""
     air = inner_air(coarse)
     middle = midline(coarse)
     airway = central_airway(coarse, air, middle)
     lung = pockets_like_lung(coarse, air & ~airway)
-    column = middle.column if middle else (coarse.hu.shape[2] - 1) / 2
+    column = middle.column if middle else middle_of_tissue(coarse)
     spacing = coarse.grid.spacing_mm
     sides = split_sides(lung, spacing, column)
     closed = np.zeros_like(sides)
@@ -114,15 +142,12 @@ def coarse_lungs(
         box = _box(one, 1)
         hull = ball_close(one[box], CLOSING_MM, spacing) & (closed[box] == 0)
         closed[box][hull & ((sides[box] == 0) | one[box])] = side
-    return sides, closed, middle is not None
+    return Anatomy(coarse, sides, closed, middle, bool(airway.any()))
 
 
-def _refine(
-    hu: Image,
-    coarse: Coarse,
-    sides: npt.NDArray[np.uint8],
-    closed: npt.NDArray[np.uint8],
-) -> npt.NDArray[np.uint8]:
+def _refine(hu: Image, anatomy: Anatomy) -> npt.NDArray[np.uint8]:
+    """The boundary of the full image: its own air next to the coarse lung, and what that encloses."""
+    coarse, sides, closed = anatomy.coarse, anatomy.sides, anatomy.closed
     fine = np.zeros(hu.shape, dtype=np.uint8)
     spacing, factors = coarse.grid.spacing_mm, coarse.factors
     for side in (RIGHT, LEFT):
@@ -148,8 +173,7 @@ def _refine(
 
 def _fill_holes(mask: Mask) -> Mask:
     """Everything that the mask encloses within its box."""
-    outside, count = ndimage.label(np.pad(~mask, 1, constant_values=True))
-    del count
+    outside, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
     inner = outside[1:-1, 1:-1, 1:-1]
     return np.asarray(mask | ((inner != outside[0, 0, 0]) & (inner > 0)))
 
@@ -163,8 +187,3 @@ def _box(mask: Mask, margin: int) -> tuple[slice, slice, slice]:
         high = int(where[-1]) + 1 + margin if where.size else 0
         found.append(slice(max(0, low), min(mask.shape[axis], high)))
     return found[0], found[1], found[2]
-
-
-def mask_of(volume: Volume) -> LungMask:
-    """The lungs of a series."""
-    return lung_mask(volume.values, volume.grid)

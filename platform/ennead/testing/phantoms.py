@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -297,3 +297,20 @@ def _rotation(about_x: float, about_y: float, about_z: float) -> npt.NDArray[np.
     y = np.array([[math.cos(b), 0, math.sin(b)], [0, 1, 0], [-math.sin(b), 0, math.cos(b)]])
     z = np.array([[math.cos(c), -math.sin(c), 0], [math.sin(c), math.cos(c), 0], [0, 0, 1]])
     return np.asarray(z @ y @ x)
+
+
+def named_phantom(name: str) -> Phantom:
+    """The phantom that a manifest's reference case calls ``phantom:<name>``.
+
+    ``chest_<grid kind>``: unenhanced; ``chest_<grid kind>_enhanced``: blood at 180 HU.
+
+    Raises
+    ------
+    KeyError
+        No phantom has that name.
+    """
+    kind, _, phase = name.removeprefix("chest_").partition("_")
+    known = get_args(GridKind)
+    if not name.startswith("chest_") or kind not in known or phase not in ("", "enhanced"):
+        raise KeyError(f"phantom {name!r} is unknown; there are chest_{{{','.join(known)}}}")
+    return chest_phantom(kind, blood_hu=180 if phase else _BLOOD)  # type: ignore[arg-type]
