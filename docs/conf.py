@@ -2,7 +2,7 @@
 
 project = "Ennead"
 author = "The Ennead authors"
-copyright = "The Ennead authors; Apache-2.0"  # noqa: A001
+copyright = "The Ennead authors; Apache-2.0"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]

@@ -104,6 +104,6 @@ def test_unenhanced_phantom_gives_everything(running_instance, tmp_path: Path) -
     centre = {}
     for side in ("right", "left"):
         number = next(n for label, n in numbers.items() if side in label)
-        _, rows, columns = np.nonzero(labels == number)
+        _, _rows, columns = np.nonzero(labels == number)
         centre[side] = columns.mean()
     assert centre["right"] < centre["left"]

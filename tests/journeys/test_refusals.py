@@ -1,4 +1,4 @@
-"""Done when 5: a study that does not fit gets a visible reason; never a traceback, never silence."""
+"""Done when 5: a study that does not fit gets a visible reason, never silence."""
 
 from pathlib import Path
 
