@@ -81,11 +81,11 @@ class RayRuntime:
         """
         self._environment()
         import ray
-        from ray._raylet import AuthenticationTokenLoader, Config
 
         # Ray reads its environment when it is first imported, which may have been before.
-        Config.initialize("")
-        AuthenticationTokenLoader.instance().reset_cache()
+        native: Any = ray._raylet
+        native.Config.initialize("")
+        native.AuthenticationTokenLoader.instance().reset_cache()
         options: dict[str, Any] = {
             "logging_level": "ERROR",
             "log_to_driver": False,

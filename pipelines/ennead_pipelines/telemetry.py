@@ -25,3 +25,13 @@ def stage(name: str, study_uid: str, job_id: str = "") -> Iterator[None]:
             yield
         finally:
             STAGE_SECONDS.labels(name).observe(time.perf_counter() - begun)
+
+
+def record_stage(name: str, study_uid: str, job_id: str, duration_s: float) -> None:
+    """A stage that was timed elsewhere and has just ended."""
+    end = time.time_ns()
+    span = _tracer.start_span(f"pipelines.{name}", start_time=end - int(duration_s * 1e9))
+    span.set_attribute("dicom.study_uid", study_uid)
+    span.set_attribute("ennead.job_id", job_id)
+    span.end(end_time=end)
+    STAGE_SECONDS.labels(name).observe(duration_s)

@@ -1,0 +1,110 @@
+"""What travels to a Ray task and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ennead.contracts import JSONAttributes, Volume
+from ennead.findings import Finding, Refusal
+from ennead.geometry import Grid
+from ennead.identifiers import InstanceUID, JobID, SeriesUID, StudyUID, TrackingUID
+from ennead.plugins import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """One series to decode: files and headers in the order of ``grid``."""
+
+    study_uid: StudyUID
+    series_uid: SeriesUID
+    modality: str
+    grid: Grid
+    instance_uids: tuple[InstanceUID, ...]
+    paths: tuple[str, ...]
+    rescale: tuple[tuple[float, float], ...]
+    attributes: JSONAttributes
+    decode_limit_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the decoded float32 volume."""
+        z, y, x = self.grid.shape
+        return 4 * z * y * x
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A decoded series, and how long decoding took."""
+
+    volume: Volume
+    paths: tuple[str, ...]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """One job for a Ray worker.
+
+    Parameters
+    ----------
+    inputs : tuple of str
+        Manifest input names, in the order of the volumes that come with the request.
+    declined : tuple of str
+        Outputs refused before the run.
+    at : datetime
+        Written as the results' content date: the job's creation, so that a repeated run writes
+        the same bytes.
+    """
+
+    job_id: JobID
+    study_uid: StudyUID
+    manifest: Manifest
+    manifest_digest: str
+    input_digest: str
+    parameters_digest: str
+    inputs: tuple[str, ...]
+    declined: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    organisation: str
+    seg_encoding: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSummary:
+    """A segment without its mask."""
+
+    id: str
+    label: str
+    number: int
+    colour_rgb: tuple[int, int, int]
+    series_uid: SeriesUID
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSummary:
+    """A finding with what only the run knows: where to look, and its Tracking UID."""
+
+    finding: Finding
+    tracking_uid: TrackingUID
+    key_instance_uid: InstanceUID | None
+    point_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutput:
+    """What a job hands back: objects to store, findings to list, refusals, stage times in s."""
+
+    seg: bytes | None
+    seg_instance_uid: str
+    seg_series_uid: str
+    sr: bytes | None
+    sr_instance_uid: str
+    sr_series_uid: str
+    content_digest: str
+    findings: tuple[FindingSummary, ...]
+    segments: tuple[SegmentSummary, ...]
+    refusals: tuple[Refusal, ...]
+    durations_s: Mapping[str, float]

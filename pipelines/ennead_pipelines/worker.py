@@ -1,0 +1,128 @@
+"""The worker process: settles studies in one thread, runs jobs on Ray in the main one.
+
+It is ready as soon as it takes in what arrives: jobs wait in the database until Ray is up. When
+Ray dies the process ends, and its supervisor starts a fresh one, which takes its jobs back at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from ennead.contracts import Archive
+from ennead.database import Database
+from ennead.settings import Settings
+from ennead_pipelines.jobs import JobQueue
+from ennead_pipelines.packages import PackageCatalogue
+from ennead_pipelines.settle import Settler
+
+log = structlog.get_logger(__name__)
+
+#: Exit status that says "start me again": Ray is gone.
+RAY_GONE: Final = 75
+_SETTLE_SECONDS: Final = 0.25
+_IDLE_SECONDS: Final = 0.1
+
+
+def run(settings: Settings, ready: Callable[[], None], stop: threading.Event) -> None:
+    """The target of the process ``worker``."""
+    from ennead_pacs.archive import open_archive
+
+    with _place(settings.home) as place:
+        database = Database(settings.database_url)
+        archive = open_archive(settings, database)
+        catalogue = PackageCatalogue()
+        owner = f"{socket.gethostname()}:{_home_key(settings.home)}:{place}/{secrets.token_hex(6)}"
+        queue = JobQueue(database, owner, settings.pipelines.lease_s)
+        recovered = queue.recover()
+        log.info("worker starts", owner=owner, recovered=len(recovered))
+        settler = Settler(database, archive, settings.pipelines, catalogue)
+        thread = threading.Thread(target=_settle, args=(settler, stop), name="settle", daemon=True)
+        thread.start()
+        ready()
+        try:
+            _run_jobs(settings, archive, queue, catalogue, stop, place)
+        finally:
+            stop.set()
+            thread.join(timeout=10)
+            close = getattr(archive, "close", None)
+            if close is not None:
+                close()
+            database.close()
+
+
+def _run_jobs(
+    settings: Settings,
+    archive: Archive,
+    queue: JobQueue,
+    catalogue: PackageCatalogue,
+    stop: threading.Event,
+    place: str,
+) -> None:
+    from ennead_gpu.ray import RayRuntime
+    from ennead_pipelines.run.dispatch import Dispatcher
+    from ennead_pipelines.run.leases import LeaseKeeper
+
+    runtime = RayRuntime(settings, place)
+    runtime.start()
+    leases = LeaseKeeper(queue, settings.pipelines.lease_s)
+    leases.start()
+    dispatcher = Dispatcher(settings, archive, queue, catalogue, leases, runtime.cpus)
+    while not stop.is_set():
+        try:
+            dispatcher.step(_IDLE_SECONDS)
+        except Exception:  # the worker boundary: the database or Ray may be away for a moment
+            log.exception("the worker's round failed")
+            stop.wait(1.0)
+        if not runtime.is_alive():
+            log.error("ray died; the worker starts afresh")
+            dispatcher.abandon()
+            runtime.kill()
+            os._exit(RAY_GONE)
+    dispatcher.drain()
+    leases.stop()
+    runtime.stop()
+
+
+def _settle(settler: Settler, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            busy = settler.step()
+        except Exception:  # the database may be away for a moment; the next round tries again
+            log.exception("settling failed")
+            stop.wait(2.0)
+            continue
+        if not busy:
+            stop.wait(_SETTLE_SECONDS)
+
+
+def _home_key(home: Path) -> str:
+    """Homes on one host must not take each other's jobs for their own."""
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(home)).hexdigest()[:8]
+
+
+@contextmanager
+def _place(home: Path) -> Iterator[str]:
+    """The first free place among this home's workers; freed by the system when we die."""
+    folder = home / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(64):
+        with (folder / f"worker-{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield str(number)
+            return
+    raise RuntimeError(f"64 workers already run in {home}; use fewer, or another home.")
