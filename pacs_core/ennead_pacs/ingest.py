@@ -82,7 +82,7 @@ class Ingest:
         self._quarantine = Quarantine(
             settings.home / "quarantine", settings.storage.quarantine_limit_bytes
         )
-        self._refusals = Refusals(database)
+        self.refusals = Refusals(database)
 
     def begin(
         self, *, source: str, transfer_syntax_uid: str | None = None, principal: Principal = SYSTEM
@@ -144,15 +144,19 @@ class Ingest:
             except OSError as failure:
                 _log.warning("a refused object was not quarantined: %s", out_of_resources(failure))
                 self.slots.leave(slot)
-        try:
-            self._refusals.record(error, principal, source, study_uid=study_uid, uid=uid)
-        except Exception as failure:  # the object is refused either way
-            _log.error("a refusal was not audited: %s", type(failure).__name__)
+        self.refusals.record(
+            "object.refused",
+            principal,
+            error.code,
+            study_uid=study_uid,
+            object_uid=uid,
+            detail={"message": error.message[:400], "source": source},
+        )
 
     def close(self) -> None:
         """Give unused slots and the connection back."""
         try:
-            self._refusals.flush()
+            self.refusals.flush()
         finally:
             self.slots.close()
             self.committer.close()
