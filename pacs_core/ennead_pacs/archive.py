@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from ennead.contracts import (
     InstanceRecord,
@@ -79,7 +79,7 @@ class LocalArchive:
             The index knows it, but its file is missing or has another length.
         """
         with self._database.read() as connection:
-            row = _row(connection, instance_uid)
+            row = find_row(connection, instance_uid)
         return checked_path(self._settings, row)
 
     def verify(self, instance_uid: InstanceUID) -> None:
@@ -90,7 +90,7 @@ class LocalArchive:
         NotFound, IntegrityLost
         """
         with self._database.read() as connection:
-            row = _row(connection, instance_uid)
+            row = find_row(connection, instance_uid)
         verify_file(checked_path(self._settings, row), row)
 
     def store(self, part10: bytes, *, source: str) -> StoreOutcome:
@@ -150,7 +150,16 @@ def verify_file(path: Path, row: Row[Any]) -> None:
         raise _lost(row.instance_uid, "does not match its recorded SHA-256")
 
 
-def _row(connection: Any, instance_uid: str) -> Row[Any]:
+def find_row(connection: Connection, instance_uid: str) -> Row[Any]:
+    """The index row of an instance, with ``location`` and the UIDs above it.
+
+    Raises
+    ------
+    NotFound
+        No such instance.
+    IntegrityLost
+        The startup sweep found its file missing.
+    """
     row = index.find_instance(connection, instance_uid)
     if row is None:
         lost = connection.execute(

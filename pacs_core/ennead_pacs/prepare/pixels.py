@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from ennead.errors import LimitExceeded, MalformedObject, UnusableObject
+from ennead.errors import MalformedObject, Undecodable, UnusableObject
 from ennead_pacs.prepare.part10 import (
     PIXEL_DATA,
     UNDEFINED,
@@ -227,12 +227,12 @@ def check_budget(layout: PixelLayout, frames: int, limit: int) -> None:
 
     Raises
     ------
-    LimitExceeded
+    Undecodable
         ``frames`` decoded frames need more than ``limit`` bytes.
     """
     needed = layout.pixels_per_frame * layout.samples * max(1, layout.bits_allocated // 8) * frames
     if needed > limit:
-        raise LimitExceeded(
+        raise Undecodable(
             f"One request may decode {limit} bytes of pixel data (setting "
             f"dicom.decode_limit_bytes); {frames} frames of {layout.rows} x {layout.columns} "
             f"need {needed}. Ask for fewer frames.",

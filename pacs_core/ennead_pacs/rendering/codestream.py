@@ -111,11 +111,7 @@ def _check_rle(layout: PixelLayout, data: bytes) -> None:
     wanted = layout.samples * layout.bits_allocated // 8
     used = offsets[:count] if count <= 15 else []
     inside = [64, *used[1:], len(data)] if used else []
-    if (
-        count != wanted
-        or used[0] != 64
-        or any(not a < b for a, b in itertools.pairwise(inside))
-    ):
+    if count != wanted or used[0] != 64 or any(not a < b for a, b in itertools.pairwise(inside)):
         raise _mismatch(
             f"RLE needs {wanted} segments in order from byte 64; its header says {count} at {used}"
         )

@@ -66,11 +66,10 @@ def decode_frames(
     Raises
     ------
     Undecodable
-        No pixel data, no decoder for the transfer syntax, or damaged data.
+        No pixel data, no decoder for the transfer syntax, damaged data, or more than
+        ``limit_bytes``.
     CodestreamMismatch
         A code stream disagrees with Rows and Columns; no decoder was called.
-    LimitExceeded
-        More than ``limit_bytes``.
     NotFound
         There is no frame of a wanted number.
 

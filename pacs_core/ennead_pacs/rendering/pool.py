@@ -212,3 +212,11 @@ def shared_pool() -> DecoderPool:
         if pool is None:
             pool = _shared[os.getpid()] = DecoderPool()
         return pool
+
+
+def close_shared_pool() -> None:
+    """End the decoders of this process; the next use starts new ones."""
+    with _shared_lock:
+        pool = _shared.pop(os.getpid(), None)
+    if pool is not None:
+        pool.close()
