@@ -212,15 +212,12 @@ def _require_consistent(
 
 
 def _owners(findings: Sequence[Finding]) -> dict[str, Finding]:
-    """Segments that are exactly one finding, and that finding has no other: they share its UID."""
-    owners: dict[str, Finding] = {}
-    shared: set[str] = set()
+    """Findings that are exactly one segment, by segment: the two share a Tracking UID."""
+    claims: dict[str, list[Finding]] = {}
     for finding in findings:
-        for segment_id in finding.segment_ids:
-            if segment_id in owners:
-                shared.add(segment_id)
-            owners[segment_id] = finding
-    return {k: f for k, f in owners.items() if k not in shared and len(f.segment_ids) == 1}
+        if len(finding.segment_ids) == 1:
+            claims.setdefault(finding.segment_ids[0], []).append(finding)
+    return {segment_id: found[0] for segment_id, found in claims.items() if len(found) == 1}
 
 
 def _segment_tracking(run: Run, segment: Segment, owner: Finding | None) -> SegmentTracking:

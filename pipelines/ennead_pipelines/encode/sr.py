@@ -8,7 +8,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from ennead.codes import MILLIMETRE, dcm
+from ennead.codes import MILLIMETRE, dcm, private
 from ennead.identifiers import SeriesUID, StudyUID
 from ennead.texts import translate
 from ennead_pipelines.encode import codes
@@ -72,7 +72,7 @@ def build_sr(
             code(codes.PROCEDURE_REPORTED, run.manifest.procedure.code, HAS_CONCEPT_MOD),
             container(codes.IMAGE_LIBRARY, map(_library_group, sources.values()), template="1600"),
             container(codes.IMAGING_MEASUREMENTS, groups),
-            *(text(codes.COMMENT, line) for line in _remarks(run)),
+            *_remarks(run),
         ],
         relationship="",
         template="1500",
@@ -121,13 +121,16 @@ def _library_group(source: SourceSeries) -> Dataset:
     return container(codes.IMAGE_LIBRARY_GROUP, [*shared, *entries])
 
 
-def _remarks(run: Run) -> Iterable[str]:
+def _remarks(run: Run) -> Iterable[Dataset]:
     """What the package is for, its status, and what it was trained on: said on every output."""
     use = run.manifest.intended_use
-    yield use.text.get(run.language) or use.text["en"]
-    yield translate("encode.unverified", run.language, {"status": use.status})
+    yield text(codes.COMMENT, use.text.get(run.language) or use.text["en"])
     if use.trained_on:
-        yield translate("encode.trained_on", run.language, {"material": use.trained_on})
+        said = translate("encode.trained_on", run.language, {"material": use.trained_on})
+        yield text(codes.COMMENT, said)
+    # A review takes this one away.
+    said = translate("encode.unverified", run.language, {"status": use.status})
+    yield text(private("remark"), said)
 
 
 def _evidence(
