@@ -30,6 +30,10 @@ class HTTPSettings(_Group):
     """Address that HTTP and DIMSE listen on; ``0.0.0.0`` for all."""
     port: int = Field(8050, ge=0, le=65535)
     """TCP port of portal, viewer, DICOMweb and API."""
+    processes: int = Field(0, ge=0, le=64)
+    """Web processes that share the port; 0 takes one for every two cores, at most four."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed."""
     secure_cookies: bool = False
     """Set ``Secure`` on session cookies; turn on behind TLS."""
     session_hours: float = Field(12.0, gt=0, le=168)

@@ -158,8 +158,10 @@ def _states(
             f"The database holds schema revisions {sorted(foreign)} that this version does not "
             "know. Run the version that wrote it, or a newer one."
         )
+    # A revision that another one depends on has no row of its own.
+    implied = {r.revision for r in script.get_all_current(tuple(applied & known))}
     return [
-        BranchState(label, next((r for r in lineage if r in applied), ""), lineage[0])
+        BranchState(label, next((r for r in lineage if r in implied), ""), lineage[0])
         for label, lineage in branches.items()
     ]
 

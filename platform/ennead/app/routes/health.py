@@ -27,7 +27,9 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(settings: SettingsDependency, database: DatabaseDependency) -> JSONResponse:
+def readyz(
+    request: Request, settings: SettingsDependency, database: DatabaseDependency
+) -> JSONResponse:
     """200 when every process of this node serves, else 503; the parts say why."""
     try:
         with database.read() as connection:
@@ -36,6 +38,8 @@ def readyz(settings: SettingsDependency, database: DatabaseDependency) -> JSONRe
         return _answer("failed", settings, detail=f"database: {type(error).__name__}")
     node = parts.node_id(settings)
     mine = [p for p in known if p.node == node]
+    if mine:
+        mine += _without_routes(request, mine)
     return _answer(_status(mine), settings, mine, [p for p in known if p.node != node])
 
 
@@ -52,6 +56,17 @@ def _status(mine: list[Part]) -> str:
     if not processes or not all(p.state is PartState.READY and _fresh(p) for p in processes):
         return "starting"
     return "ready" if len(processes) == len(mine) else "degraded"
+
+
+def _without_routes(request: Request, mine: list[Part]) -> list[Part]:
+    """Services that gave the supervisor their processes but this application no routes."""
+    told = {p.name for p in mine if p.state is PartState.BROKEN}
+    now = dt.datetime.now(dt.UTC)
+    return [
+        Part(s.name, 0, PartState.BROKEN, s.error, 0, 0, now, now)
+        for s in request.app.state.services
+        if s.error and s.name not in told
+    ]
 
 
 def _fresh(part: Part) -> bool:
@@ -71,6 +86,11 @@ def _answer(
         "version": __version__,
         "node": parts.node_id(settings),
         "warnings": warnings(settings),
+        "dicom": {
+            "ae_title": settings.dicom.ae_title,
+            "port": settings.dicom.port,
+            "accept_any_ae": settings.dicom.accept_any_ae,
+        },
         "parts": [_shown(p) for p in mine or ()],
         "other_nodes": [{"node": p.node, **_shown(p)} for p in others or ()],
     }

@@ -1,0 +1,5 @@
+"""``python -m ennead.cli``."""
+
+from ennead.cli import main
+
+main()
