@@ -17,6 +17,7 @@ from ennead_pacs.index.search import (
     search_instances,
     search_series,
     search_studies,
+    study_conditions,
 )
 from ennead_pacs.index.tables import instances, metadata, series, studies
 
@@ -38,5 +39,6 @@ __all__ = [
     "series",
     "series_record",
     "studies",
+    "study_conditions",
     "study_record",
 ]

@@ -175,7 +175,8 @@ def _page(query: Select[Any], limit: int | None, offset: int) -> Select[Any]:
     return query.offset(offset) if offset else query
 
 
-def _study_conditions(query: StudyQuery, dialect: str) -> Any:
+def study_conditions(query: StudyQuery, dialect: str) -> Any:
+    """The condition on ``studies``, for those who join it with tables of their own."""
     words = match_words(
         (
             studies.c.patient_name_folded,
@@ -194,7 +195,7 @@ def _study_conditions(query: StudyQuery, dialect: str) -> Any:
 
 def search_studies(connection: Connection, query: StudyQuery) -> Sequence[Row[Any]]:
     """Rows of ``studies`` that match, with every column of the table."""
-    statement = select(studies).where(_study_conditions(query, connection.dialect.name))
+    statement = select(studies).where(study_conditions(query, connection.dialect.name))
     if query.newest_first:
         order = [studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.id.desc()]
     else:
@@ -204,7 +205,7 @@ def search_studies(connection: Connection, query: StudyQuery) -> Sequence[Row[An
 
 def count_studies(connection: Connection, query: StudyQuery) -> int:
     """How many studies match, without limit and offset."""
-    where = _study_conditions(query, connection.dialect.name)
+    where = study_conditions(query, connection.dialect.name)
     return connection.execute(select(func.count()).select_from(studies).where(where)).scalar_one()
 
 
