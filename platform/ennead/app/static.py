@@ -89,7 +89,10 @@ def mount(app: FastAPI, settings: Settings) -> None:
         row = files.find(f"/{path}")
         if row is None or path.endswith("index.html"):
             raise NotFound(f"There is nothing at /{path}.")
-        return _file(request, files.root, row)
+        response = _file(request, files.root, row)
+        if row["type"].startswith("text/javascript"):  # a worker obeys its own file's policy
+            response.headers["Content-Security-Policy"] = _policy(VIEWER_SCRIPTS)
+        return response
 
     methods = ["GET", "HEAD"]
     for address in PORTAL_PAGES:
@@ -110,9 +113,13 @@ def _page(request: Request, files: WebFiles, address: str, scripts: str = "") ->
         return _not_built(request)
     response = _file(request, files.root, row)
     allowed = " ".join([scripts, *(f"'{digest}'" for digest in row.get("scripts", ()))])
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(scripts=allowed)
+    response.headers["Content-Security-Policy"] = _policy(allowed)
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
+
+
+def _policy(scripts: str) -> str:
+    return CONTENT_SECURITY_POLICY.format(scripts=scripts)
 
 
 def _file(request: Request, root: Path, row: Mapping[str, Any]) -> Response:

@@ -28,7 +28,7 @@ interface Properties {
 }
 
 export function FindingCard(p: Properties) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const { finding, mode } = p;
   const card = useRef<HTMLElement>(null);
   useEffect(() => {

@@ -7,6 +7,7 @@ import { api, goToLogin, isLoggedOut } from '../../shared/api';
 import { FindingCard, Refusals, useFindings, useReview } from '../../shared/findings';
 import '../../shared/findings/findings.css';
 import type { FindingItem, Session } from '../../shared/types';
+import { NextStudy } from './NextStudy';
 import { jumpTo } from './ohif/jump';
 import type { Managers } from './ohif/types';
 import { useOverlay } from './useOverlay';
@@ -24,7 +25,7 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
     queryFn: () => api.get<Session>('/session'),
     staleTime: Infinity,
   });
-  const mayDecide = session.data?.permissions.includes('finding.review') ?? false;
+  const mayDecide = session.data?.permissions.includes('finding:review') ?? false;
   const findings = answer.data?.findings ?? NONE;
   const review = useReview(studyUID, findings);
   const overlay = useOverlay(managers, findings);
@@ -39,6 +40,13 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
     }
   };
   const { active } = review;
+  const first = findings.find((f) => f.urgent && f.state === 'proposed') ?? findings[0];
+  useEffect(() => {
+    if (!overlay.ready || !first || active) return;
+    review.select(first);
+    show(first);
+    // Once per study, when its overlay is there.
+  }, [overlay.ready, first?.id]);
   const decidable = active && mayDecide && !review.busy ? active : null;
   useReviewKeys(
     findings.length === 0
@@ -100,6 +108,7 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
           <strong>{t(`viewer.status.${use.status}`)}.</strong> {use.text}
         </p>
       ))}
+      <NextStudy studyUID={studyUID} />
       {findings.length > 0 && (
         <p className="ef-note ennead-keys">
           <kbd>N</kbd> {t('viewer.key.next')} <kbd>P</kbd> {t('viewer.key.previous')} <kbd>A</kbd>{' '}

@@ -5,41 +5,45 @@ import type { FindingItem } from '../../shared/types';
 import { loadOverlay, showSegments } from './ohif/overlay';
 import type { Managers } from './ohif/types';
 
+/** The series whose overlays are drawn, for the findings asked about. */
+async function loadAll(managers: Managers, findings: FindingItem[]): Promise<boolean> {
+  let drawn = false;
+  for (const seriesUID of new Set(findings.map((f) => f.series_uid))) {
+    const segments = findings.filter((f) => f.series_uid === seriesUID).flatMap((f) => f.segments);
+    if (segments.length > 0 && (await loadOverlay(managers, seriesUID, segments))) drawn = true;
+  }
+  return drawn;
+}
+
 export function useOverlay(managers: Managers, findings: FindingItem[]) {
-  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const [ready, setReady] = useState(false);
+  const [chosen, setChosen] = useState<Readonly<Record<string, boolean>>>({});
+  const [readyFor, setReadyFor] = useState('');
   const wanted = findings.map((f) => f.id).join('\n');
+  const ready = wanted !== '' && readyFor === wanted;
+  const isShown = (f: FindingItem) => chosen[f.id] ?? f.state !== 'rejected';
+  const shown = findings.filter(isShown).map((f) => f.id).join('\n');
 
   useEffect(() => {
     let alive = true;
-    const run = async () => {
-      for (const seriesUID of new Set(findings.map((f) => f.series_uid))) {
-        const segments = findings
-          .filter((f) => f.series_uid === seriesUID && f.state !== 'rejected')
-          .flatMap((f) => f.segments);
-        const drawn = segments.length > 0 && (await loadOverlay(managers, seriesUID, segments));
-        if (alive && drawn) setReady(true);
-      }
-    };
-    void run();
+    void loadAll(managers, findings).then((drawn) => {
+      if (alive && drawn) setReadyFor(wanted);
+    });
     return () => {
       alive = false;
     };
-    // The findings' identity decides, not their review state.
+    // Which findings there are decides, not what was said about them since.
   }, [managers, wanted]);
 
+  useEffect(() => {
+    if (!ready) return;
+    for (const f of findings) showSegments(managers, f.series_uid, f.segments, isShown(f));
+  }, [managers, ready, shown]);
+
   const toggle = async (finding: FindingItem) => {
-    const show = hidden.has(finding.id);
-    const next = new Set(hidden);
-    if (show) next.delete(finding.id);
-    else next.add(finding.id);
-    setHidden(next);
+    const show = !isShown(finding);
+    setChosen({ ...chosen, [finding.id]: show });
     if (show) await loadOverlay(managers, finding.series_uid, finding.segments);
     showSegments(managers, finding.series_uid, finding.segments, show);
   };
-  const hide = (finding: FindingItem) => {
-    setHidden(new Set(hidden).add(finding.id));
-    showSegments(managers, finding.series_uid, finding.segments, false);
-  };
-  return { ready, isShown: (finding: FindingItem) => !hidden.has(finding.id), toggle, hide };
+  return { ready, isShown, toggle };
 }

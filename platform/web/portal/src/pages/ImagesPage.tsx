@@ -29,7 +29,7 @@ export default function ImagesPage({ session }: { session: Session }) {
   const review = useReview(studyUID, findings);
   const [chosen, setChosen] = useState<string | null>(null);
   const [shown, setShown] = useState<{ uid: string; times: number } | null>(null);
-  const mayDecide = session.permissions.includes('finding.review');
+  const mayDecide = session.permissions.includes('finding:review');
 
   if (study.isError) return <Failure error={study.error} onRetry={() => void study.refetch()} />;
   if (study.isPending) return <Skeleton h={400} />;

@@ -13,7 +13,7 @@ export default function PackagesPage({ session }: { session: Session }) {
     queryKey: ['packages'],
     queryFn: () => api.get<{ packages: PackageItem[] }>('/packages'),
   });
-  const mayManage = session.permissions.includes('package.manage');
+  const mayManage = session.permissions.includes('package:manage');
   return (
     <>
       <Group justify="space-between" mb="md" align="baseline">

@@ -1,5 +1,6 @@
 import { Button, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconDeviceMobile, IconEye } from '@tabler/icons-react';
+import { useMediaQuery } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
@@ -18,6 +19,7 @@ import { sexAndAge } from '../parts/patient';
 export default function StudyPage() {
   const { t } = useTranslation();
   const { studyUID = '' } = useParams();
+  const small = useMediaQuery('(max-width: 48em)');
   const answer = useQuery({
     queryKey: ['study', studyUID],
     queryFn: () => api.get<Study>(`/studies/${studyUID}`),
@@ -63,7 +65,7 @@ export default function StudyPage() {
           <Button
             component={Link}
             to={`/studies/${studyUID}/images`}
-            variant="default"
+            variant={small ? 'filled' : 'default'}
             leftSection={<IconDeviceMobile size={16} />}
           >
             {t('portal.study.light')}
@@ -71,6 +73,7 @@ export default function StudyPage() {
           <Button
             component="a"
             href={`/viewer?StudyInstanceUIDs=${studyUID}`}
+            variant={small ? 'default' : 'filled'}
             leftSection={<IconEye size={16} />}
           >
             {t('portal.study.open')}

@@ -81,7 +81,12 @@ export function AIBadge({ study }: { study: StudyItem }) {
   return (
     <Group gap={6} wrap="wrap">
       {ai.urgent && <Urgent />}
-      <Badge color={AI_COLOUR[ai.state]} variant="light" size="sm">
+      <Badge
+        color={AI_COLOUR[ai.state]}
+        variant="light"
+        size="sm"
+        className={ai.state === 'ready' ? 'en-unverified' : ''}
+      >
         {t(`portal.ai.state.${ai.state}`)}
       </Badge>
       {ai.findings > 0 && (

@@ -1,24 +1,12 @@
 /** What to do when there is nothing to read. */
 import { Button, Center, Code, Stack, Text, Title } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 
-interface DICOMAddress {
-  ae_title: string;
-  port: number;
-}
+import { useNode } from '../node';
 
 export function EmptyWorklist({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
   const { t } = useTranslation();
-  const address = useQuery({
-    queryKey: ['readyz'],
-    queryFn: async () => {
-      const answer = await fetch('/readyz');
-      const body = (await answer.json()) as { dicom?: DICOMAddress };
-      return body.dicom ?? { ae_title: 'ENNEAD', port: 11112 };
-    },
-    enabled: !filtered,
-  }).data;
+  const dicom = useNode()?.dicom;
   if (filtered) {
     return (
       <Center p="xl">
@@ -33,15 +21,20 @@ export function EmptyWorklist({ filtered, onClear }: { filtered: boolean; onClea
       </Center>
     );
   }
-  const { ae_title, port } = address ?? { ae_title: 'ENNEAD', port: 11112 };
   return (
     <Center p="xl">
       <Stack gap="xs" maw={560}>
         <Title order={2} size="h4">
           {t('portal.empty.title')}
         </Title>
-        <Text>{t('portal.empty.send')}</Text>
-        <Code block>{`storescu -v -aec ${ae_title} +sd +r ${window.location.hostname} ${port} DICOM/`}</Code>
+        {dicom && (
+          <>
+            <Text>{t('portal.empty.send')}</Text>
+            <Code block>
+              {`storescu -aec ${dicom.ae_title} +sd +r ${window.location.hostname} ${dicom.port} DICOM/`}
+            </Code>
+          </>
+        )}
         <Text>{t('portal.empty.import')}</Text>
         <Code block>ennead import DICOM/</Code>
         <Text size="sm" c="dimmed">

@@ -9,12 +9,14 @@ import { NavLink, useNavigate } from 'react-router';
 import { api } from '../../../shared/api';
 import type { Session } from '../../../shared/types';
 import { useLiveEvents } from '../live';
+import { useNode } from '../node';
 import { LanguageSwitch } from './LanguageSwitch';
 import { Logo } from './Logo';
 
 export function Frame({ session, children }: { session: Session; children: ReactNode }) {
   const { t } = useTranslation();
   useLiveEvents();
+  const node = useNode();
   const navigate = useNavigate();
   const client = useQueryClient();
   const { setColorScheme } = useMantineColorScheme();
@@ -73,7 +75,14 @@ export function Frame({ session, children }: { session: Session; children: React
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Main>{children}</AppShell.Main>
+      <AppShell.Main>
+        {node?.dicom.accept_any_ae && (
+          <Text size="xs" className="en-open-note">
+            {t('portal.accept_any_ae')}
+          </Text>
+        )}
+        {children}
+      </AppShell.Main>
     </AppShell>
   );
 }
