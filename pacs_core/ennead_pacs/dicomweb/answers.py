@@ -64,7 +64,7 @@ class Part:
         ).encode("latin-1")
 
 
-def multipart(parts: list[Part], media_type: str) -> Response:
+def multipart(parts: list[Part], media_type: str, etag: str = "") -> Response:
     """``multipart/related`` (RFC 2387); streamed when large, never compressed."""
     boundary = secrets.token_hex(16)
     opening, closing = f"--{boundary}\r\n".encode(), f"\r\n--{boundary}--\r\n".encode()
@@ -82,10 +82,18 @@ def multipart(parts: list[Part], media_type: str) -> Response:
             separator = b"\r\n" + opening
         yield closing
 
+    headers = {**DOWNLOAD_HEADERS, "ETag": etag} if etag else DOWNLOAD_HEADERS
     if size <= WHOLE_LIMIT:
-        return Pieces(pieces(), kind, DOWNLOAD_HEADERS)
-    headers = {**DOWNLOAD_HEADERS, "Content-Length": str(size)}
-    return StreamingResponse(pieces(), media_type=kind, headers=headers)
+        return Pieces(pieces(), kind, headers)
+    return StreamingResponse(
+        pieces(), media_type=kind, headers={**headers, "Content-Length": str(size)}
+    )
+
+
+def not_modified(request: Request, etag: str) -> Response | None:
+    """304 or 412 where the request's conditions say so (RFC 9110 §13)."""
+    status = _condition(request, etag)
+    return None if status is None else Response(status_code=status, headers={"ETag": etag})
 
 
 def single_file(

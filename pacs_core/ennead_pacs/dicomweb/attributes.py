@@ -144,11 +144,15 @@ OF_PATIENT: Final = _table(
 )
 
 
+_RETRIEVE_URL: Final = "00081190"
+
+
 @lru_cache(maxsize=64)
-def _ordered(columns: tuple[Column, ...]) -> tuple[tuple[str, Fragment], ...]:
-    return tuple(
-        (f'"{c.tag}":{{"vr":"{c.vr}"', c.fragment) for c in sorted(columns, key=lambda c: c.tag)
-    )
+def _ordered(columns: tuple[Column, ...]) -> tuple[tuple[tuple[str, Fragment], ...], int]:
+    """Columns by tag, and the place of Retrieve URL among them."""
+    by_tag = sorted(columns, key=lambda c: c.tag)
+    heads = tuple((f'"{c.tag}":{{"vr":"{c.vr}"', c.fragment) for c in by_tag)
+    return heads, sum(c.tag < _RETRIEVE_URL for c in by_tag)
 
 
 def rows_json(
@@ -158,18 +162,19 @@ def rows_json(
     extra: Callable[[Row[Any]], Mapping[str, Any]] | None = None,
 ) -> bytes:
     """A JSON array with one object per row; attributes without a value have none."""
-    prepared = _ordered(columns)
+    prepared, place = _ordered(columns)
     objects = []
     for row in rows:
         parts = []
         for head, fragment in prepared:
             value = fragment(row)
             parts.append(f'{head},"Value":{value}}}' if value else f"{head}}}")
-        parts.append(f'"00081190":{{"vr":"UR","Value":["{retrieve_url(row)}"]}}')
+        parts.insert(place, f'"{_RETRIEVE_URL}":{{"vr":"UR","Value":["{retrieve_url(row)}"]}}')
         if extra is not None:
             parts += [
                 f'"{tag}":{json.dumps(value, ensure_ascii=False, separators=(",", ":"))}'
                 for tag, value in extra(row).items()
             ]
+            parts.sort()  # each begins with its tag
         objects.append("{" + ",".join(parts) + "}")
     return ("[" + ",".join(objects) + "]").encode("utf-8", errors="replace")

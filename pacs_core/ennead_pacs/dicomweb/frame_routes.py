@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -19,15 +20,15 @@ from ennead_pacs.dicomweb.accept import (
     acceptable,
     nothing_fits,
 )
-from ennead_pacs.dicomweb.answers import DOWNLOAD_HEADERS, Part, multipart
-from ennead_pacs.dicomweb.holder import PlacesDependency
+from ennead_pacs.dicomweb.answers import DOWNLOAD_HEADERS, Part, multipart, not_modified
+from ennead_pacs.dicomweb.holder import PREFIX, PlacesDependency
 from ennead_pacs.dicomweb.lookup import Place
 from ennead_pacs.dicomweb.transcode import EXPLICIT_LITTLE
 from ennead_pacs.prepare.part10 import Part10
 from ennead_pacs.prepare.pixels import PixelLayout
 from ennead_pacs.rendering.decode import decode_frames, joined
 
-router = APIRouter()
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Reader = Annotated[Principal, Depends(require(Permission.STUDY_READ))]
 
 _FRAMES_LIMIT: Final = 10_000
@@ -65,6 +66,11 @@ def frames_(
         ):
             continue
         media_type, as_stored = chosen
+        asked = f"{place.row.sha256} {wanted_frames} {media_type} {as_stored}"
+        etag = f'W/"{hashlib.sha256(asked.encode()).hexdigest()[:24]}"'
+        known = not_modified(request, etag)
+        if known is not None:
+            return known
         if as_stored:
             syntax = EXPLICIT_LITTLE if layout.native else layout.transfer_syntax_uid
             bodies = _stored(place, layout, wanted_frames)
@@ -73,12 +79,12 @@ def frames_(
             bodies = _decoded(place, wanted_frames, settings.dicom.decode_limit_bytes)
         kind = f"{media_type}; transfer-syntax={syntax}"
         if not wanted.multipart and wanted.media_type != "*/*":
-            return Response(bodies[0], 200, DOWNLOAD_HEADERS, kind)
+            return Response(bodies[0], 200, {**DOWNLOAD_HEADERS, "ETag": etag}, kind)
         parts = [
             Part(kind, body, f"{place.location}/frames/{n + 1}")
             for n, body in zip(wanted_frames, bodies, strict=True)
         ]
-        return multipart(parts, media_type)
+        return multipart(parts, media_type, etag)
     offered = [OCTETS, MEDIA_TYPES.get(layout.transfer_syntax_uid, "")]
     raise nothing_fits([f'{MULTIPART}; type="{t}"' for t in offered if t])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 
@@ -14,6 +14,9 @@ from ennead.settings import Settings
 from ennead_pacs.dicomweb.lookup import Places
 from ennead_pacs.ingest import Ingest
 from ennead_pacs.rendering.pool import close_shared_pool
+
+#: Where DICOMweb lies.
+PREFIX: Final = "/dicom-web"
 
 
 class Holder:

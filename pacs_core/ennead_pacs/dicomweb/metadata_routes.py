@@ -16,13 +16,13 @@ from ennead.identifiers import check_uid
 from ennead.security import Permission, Principal
 from ennead_pacs.dicomweb.accept import MULTIPART, OCTETS, acceptable, choose_json, nothing_fits
 from ennead_pacs.dicomweb.answers import DOWNLOAD_HEADERS, Part, multipart, prepared_json
-from ennead_pacs.dicomweb.holder import PlacesDependency
+from ennead_pacs.dicomweb.holder import PREFIX, PlacesDependency
 from ennead_pacs.dicomweb.lookup import rows_of
 from ennead_pacs.prepare.header import read_header, swapped
 from ennead_pacs.prepare.part10 import UNDEFINED, Part10, skip_fragments
 from ennead_pacs.prepare.series import header_json, prepared_series
 
-router = APIRouter()
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Reader = Annotated[Principal, Depends(require(Permission.STUDY_READ))]
 
 

@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from ennead.app.dependencies import DatabaseDependency, SettingsDependency, require
 from ennead.errors import InputError, NotFound
+from ennead.identifiers import check_uid
 from ennead.security import Permission, Principal
 from ennead.settings import Settings
 from ennead_pacs.dicomweb.accept import choose
 from ennead_pacs.dicomweb.answers import prepared_json
 from ennead_pacs.dicomweb.frame_routes import parse_frames
-from ennead_pacs.dicomweb.holder import PlacesDependency
+from ennead_pacs.dicomweb.holder import PREFIX, PlacesDependency
 from ennead_pacs.dicomweb.lookup import Place, rows_of
 from ennead_pacs.prepare.thumbnail import (
     THUMBNAIL_SIDE,
@@ -33,7 +34,7 @@ from ennead_pacs.rendering.picture import (
 )
 from ennead_pacs.rendering.voi import parse_window
 
-router = APIRouter()
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Reader = Annotated[Principal, Depends(require(Permission.STUDY_READ))]
 
 _SERIES: Final = "/studies/{study}/series/{series}"
@@ -109,11 +110,12 @@ def series_thumbnail(
 ) -> Response:
     """The middle of the series, small; prepared once."""
     media_type = choose(request, (JPEG,))
+    check_uid(study, "The study UID")
+    check_uid(series, "The series UID")
     with database.read() as connection:
-        rows = rows_of(connection, study, series)
         found = prepared_thumbnail(connection, settings, series)
-    if found is None:
-        raise NotFound(f"Series {rows[0].series_uid} holds no picture.")
+    if found is None or found.study_uid != study:
+        raise NotFound(f"There is no series {series} with pictures in study {study}.")
     return prepared_json(request, found.data, None, found.state, media_type)
 
 

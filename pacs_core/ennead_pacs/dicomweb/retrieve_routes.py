@@ -13,11 +13,11 @@ from ennead.security import Permission, Principal
 from ennead_pacs.dicomweb.accept import DICOM, MULTIPART, Acceptable, acceptable, nothing_fits
 from ennead_pacs.dicomweb.access import note_access
 from ennead_pacs.dicomweb.answers import DOWNLOAD_HEADERS, Part, multipart, single_file
-from ennead_pacs.dicomweb.holder import PlacesDependency
+from ennead_pacs.dicomweb.holder import PREFIX, PlacesDependency
 from ennead_pacs.dicomweb.lookup import Place, rows_of
 from ennead_pacs.dicomweb.transcode import EXPLICIT_LITTLE, to_explicit_little
 
-router = APIRouter()
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Reader = Annotated[Principal, Depends(require(Permission.STUDY_READ))]
 
 _OFFERED = (f'{MULTIPART}; type="{DICOM}"', DICOM)

@@ -14,12 +14,10 @@ from ennead_pacs.dicomweb import (
 )
 from ennead_pacs.dicomweb.holder import lifespan
 
-PREFIX = "/dicom-web"
-
 
 def dicomweb_router() -> APIRouter:
     """A router with full paths under ``/dicom-web``."""
-    router = APIRouter(prefix=PREFIX, tags=["DICOMweb"], lifespan=lifespan)
+    router = APIRouter(lifespan=lifespan)
     for module in (
         search_routes,
         metadata_routes,

@@ -20,6 +20,7 @@ from ennead.settings import Settings
 from ennead_pacs.dicomweb import attributes
 from ennead_pacs.dicomweb.accept import choose_json
 from ennead_pacs.dicomweb.answers import json_answer
+from ennead_pacs.dicomweb.holder import PREFIX
 from ennead_pacs.dicomweb.query import QidoQuery, parse_query
 from ennead_pacs.index.search import (
     InstanceQuery,
@@ -32,7 +33,7 @@ from ennead_pacs.index.search import (
 from ennead_pacs.index.tables import studies
 from ennead_pacs.prepare.series import prepared_series
 
-router = APIRouter()
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Reader = Annotated[Principal, Depends(require(Permission.STUDY_READ))]
 
 _ANSWERS_BYTES: Final = 64 * 1024**2

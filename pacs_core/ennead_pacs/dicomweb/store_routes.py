@@ -24,11 +24,11 @@ from ennead.identifiers import check_uid
 from ennead.security import Permission, Principal, audit
 from ennead.settings import Settings
 from ennead_pacs.dicomweb.accept import DICOM, JSON
-from ennead_pacs.dicomweb.holder import IngestDependency
+from ennead_pacs.dicomweb.holder import PREFIX, IngestDependency
 from ennead_pacs.dicomweb.multipart import MultipartParser, boundary_of
 from ennead_pacs.dicomweb.store import Outcome, PartsToIngest
 
-router = APIRouter()
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Writer = Annotated[Principal, Depends(require(Permission.STUDY_WRITE))]
 
 #: Blocks handed to the storing thread; one is filled while the one before is stored.

@@ -20,9 +20,10 @@ _QUALITY: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A JPEG, and the state of the series it shows."""
+    """A JPEG, and the series and state that it shows."""
 
     data: bytes
+    study_uid: str
     state: str
 
 
@@ -46,13 +47,13 @@ def prepared_thumbnail(
     file = folder / f"{state.state}.jpg"
     try:
         data = file.read_bytes()
-        return Thumbnail(data, state.state) if data else None
+        return Thumbnail(data, state.study_uid, state.state) if data else None
     except OSError:
         pass
     rows = search_instances(connection, InstanceQuery({"SeriesInstanceUID": series_uid}))
     data = _make(settings, representative(rows))
     replace_cached(folder, file, data)
-    return Thumbnail(data, state.state) if data else None
+    return Thumbnail(data, state.study_uid, state.state) if data else None
 
 
 def _make(settings: Settings, row: Row[Any] | None) -> bytes:
