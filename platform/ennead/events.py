@@ -108,27 +108,53 @@ def pending(connection: Connection, consumer: str, limit: int = 500) -> list[Eve
             outbox_cursors.c.consumer == consumer
         )
     ).one_or_none()
-    transaction_id, event_id = (cursor.transaction_id, cursor.event_id) if cursor else (-1, -1)
+    position = (cursor.transaction_id, cursor.event_id) if cursor else (-1, -1)
+    return after(connection, position, limit)
+
+
+def after(connection: Connection, position: tuple[int, int], limit: int = 500) -> list[Event]:
+    """Events after ``position`` (transaction id, event id), in commit order; no cursor is kept.
+
+    For readers that only watch, such as open web pages.
+    """
+    transaction_id, event_id = position
     query = (
         select(outbox)
         .where(
             or_(
                 outbox.c.transaction_id > transaction_id,
                 (outbox.c.transaction_id == transaction_id) & (outbox.c.id > event_id),
-            )
+            ),
+            *_settled(connection),
         )
         .order_by(outbox.c.transaction_id, outbox.c.id)
         .limit(limit)
     )
-    if connection.dialect.name == "postgresql":
-        horizon: ColumnElement[int] = literal_column(
-            "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-        )
-        query = query.where(outbox.c.transaction_id < horizon)
     return [
         Event(r.id, r.transaction_id, r.kind, r.study_uid, r.payload, r.created_at)
         for r in connection.execute(query)
     ]
+
+
+def newest(connection: Connection) -> tuple[int, int]:
+    """The position of the newest event, for :func:`after`; (-1, -1) when there is none."""
+    row = connection.execute(
+        select(outbox.c.transaction_id, outbox.c.id)
+        .where(*_settled(connection))
+        .order_by(outbox.c.transaction_id.desc(), outbox.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return (row.transaction_id, row.id) if row else (-1, -1)
+
+
+def _settled(connection: Connection) -> list[ColumnElement[bool]]:
+    """On PostgreSQL: only transactions older than every running one."""
+    if connection.dialect.name != "postgresql":
+        return []
+    horizon: ColumnElement[int] = literal_column(
+        "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    )
+    return [outbox.c.transaction_id < horizon]
 
 
 def acknowledge(connection: Connection, consumer: str, event: Event) -> None:

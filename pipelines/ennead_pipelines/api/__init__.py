@@ -1,0 +1,13 @@
+"""The routes of this room; :func:`routers` is what the web process mounts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+
+def routers() -> list[APIRouter]:
+    """All of them, with their full paths."""
+    from ennead_pipelines.api import events, findings, jobs, packages, review, studies, timeline
+
+    modules = (studies, timeline, jobs, findings, review, packages, events)
+    return [module.router for module in modules]

@@ -1,0 +1,179 @@
+"""The packages: what each is for, needs, returns and refuses; switching them on and off."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import Connection, func, select
+
+from ennead.app.dependencies import DatabaseDependency, LanguageDependency, require
+from ennead.plugins import InputRule, Manifest
+from ennead.security import Permission, Principal
+from ennead_pipelines.api.common import CatalogueDependency
+from ennead_pipelines.packages import PackageState, states, switch
+from ennead_pipelines.render import render, title
+from ennead_pipelines.tables import jobs
+
+router = APIRouter(prefix="/api/v1/packages", tags=["packages"])
+
+Viewer = Annotated[Principal, Depends(require(Permission.PACKAGE_READ))]
+Manager = Annotated[Principal, Depends(require(Permission.PACKAGE_MANAGE))]
+
+
+@router.get("")
+def list_packages(
+    _: Viewer,
+    database: DatabaseDependency,
+    language: LanguageDependency,
+    catalogue: CatalogueDependency,
+) -> dict[str, Any]:
+    """Every installed package; a broken one with what is wrong with it."""
+    with database.read() as connection:
+        known = states(connection, catalogue.all())
+        counts = _counts(connection)
+    return {"packages": [_item(each, counts[each.package.id], language) for each in known]}
+
+
+@router.post("/{package_id}/enable")
+def enable(
+    package_id: str,
+    principal: Manager,
+    database: DatabaseDependency,
+    language: LanguageDependency,
+    catalogue: CatalogueDependency,
+) -> dict[str, Any]:
+    """Run the package on studies that arrive from now on."""
+    return _switch(package_id, principal, database, language, catalogue, enabled=True)
+
+
+@router.post("/{package_id}/disable")
+def disable(
+    package_id: str,
+    principal: Manager,
+    database: DatabaseDependency,
+    language: LanguageDependency,
+    catalogue: CatalogueDependency,
+) -> dict[str, Any]:
+    """Leave the package out from now on; its results stay."""
+    return _switch(package_id, principal, database, language, catalogue, enabled=False)
+
+
+def _switch(
+    package_id: str,
+    principal: Principal,
+    database: DatabaseDependency,
+    language: str,
+    catalogue: CatalogueDependency,
+    *,
+    enabled: bool,
+) -> dict[str, Any]:
+    packages = catalogue.all()
+    with database.begin() as connection:
+        switch(connection, packages, package_id, principal, enabled=enabled)
+    with database.read() as connection:
+        state = next(s for s in states(connection, packages) if s.package.id == package_id)
+        counts = _counts(connection)
+    return _item(state, counts[package_id], language)
+
+
+def _counts(connection: Connection) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = defaultdict(
+        lambda: {"done": 0, "refused": 0, "failed": 0, "running": 0}
+    )
+    query = select(jobs.c.package, jobs.c.state, func.count().label("number"))
+    for row in connection.execute(query.group_by(jobs.c.package, jobs.c.state)):
+        name = "running" if row.state == "waiting" else row.state
+        if name in found[row.package]:
+            found[row.package][name] += row.number
+    return found
+
+
+def _item(state: PackageState, counts: Mapping[str, int], language: str) -> dict[str, Any]:
+    package, manifest = state.package, state.package.manifest
+    head: dict[str, Any] = {
+        "id": package.id,
+        "title": title(manifest.title, language, package.id) if manifest else package.id,
+        "version": manifest.version if manifest else "",
+        "quality": manifest.quality if manifest else "",
+        "licence": manifest.licence if manifest else "",
+        "enabled": state.enabled,
+        "error": package.error or None,
+        "distribution": package.distribution,
+        "intended_use": None,
+        "inputs": [],
+        "outputs": [],
+        "refusals": [],
+        "jobs": dict(counts),
+    }
+    return head | (_details(manifest, language, package.folder) if manifest else {})
+
+
+def _details(manifest: Manifest, language: str, folder: Path | None) -> dict[str, Any]:
+    use = manifest.intended_use
+    declined = {
+        (str(rule.code), rule.text): None for each in manifest.input for rule in each.require
+    }
+    return {
+        "intended_use": {
+            "text": title(use.text, language),
+            "status": use.status,
+            "contraindications": use.contraindications.get(
+                language, use.contraindications.get("en", [])
+            ),
+            "trained_on": use.trained_on,
+        },
+        "inputs": [_input(rule, language, folder) for rule in manifest.input],
+        "outputs": [
+            {
+                "id": rule.id,
+                "kind": rule.kind,
+                "title": title(rule.title, language, rule.id),
+                "unit": rule.unit,
+                "method": rule.method,
+                "reference": rule.reference,
+            }
+            for rule in manifest.output
+        ],
+        "refusals": [
+            {"code": code, "text": _rule_text(key, {}, language, folder)} for code, key in declined
+        ],
+    }
+
+
+def _input(rule: InputRule, language: str, folder: Path | None) -> dict[str, Any]:
+    said = []
+    if rule.min_slices > 1:
+        values = {"rule_min": rule.min_slices}
+        said.append(render("jobs.rule.slices", language, values))
+    if rule.volumetric:
+        said.append(render("jobs.rule.volumetric", language, {}))
+    if rule.quantitative:
+        said.append(render("jobs.rule.quantitative", language, {}))
+    for each in rule.require:
+        bounds = each.bounds
+        values_of: dict[str, Any] = {
+            "rule_min": bounds.min if bounds else None,
+            "rule_max": bounds.max if bounds else None,
+            "wanted": ", ".join(each.one_of) if each.one_of else None,
+        }
+        shown = {name: value for name, value in values_of.items() if value is not None}
+        text = _rule_text(each.text, shown, language, folder)
+        if text not in said:
+            said.append(text)
+    return {
+        "name": rule.name,
+        "modality": list(rule.modality),
+        "body_part": list(rule.body_part),
+        "optional": rule.optional,
+        "rules": said,
+    }
+
+
+def _rule_text(key: str, values: Mapping[str, Any], language: str, folder: Path | None) -> str:
+    """A refusal's text as a rule: what only a real series can fill in is an ellipsis."""
+    blanks = {"found": "…", "value": "…"}
+    return render(key, language, {**blanks, **values}, folder)
