@@ -27,6 +27,8 @@ from ennead_pacs.index.tables import LOST, STORED
 from ennead_pacs.storage.header import Header
 
 _PAUSES_S: Final = (0.0, 0.3)
+# A checkpoint syncs the whole database file; every few hundred objects is often enough.
+_WAL_PAGES: Final = 4000
 
 
 @dataclass(slots=True)
@@ -197,6 +199,8 @@ class Committer:
     def _begin(self) -> Any:
         if self._connection is None:
             self._connection = self._database.engine.raw_connection()
+            if self._database.is_sqlite:
+                self._connection.cursor().execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
         cursor = self._connection.cursor()
         if self._database.is_sqlite:
             cursor.execute("begin immediate")

@@ -87,7 +87,7 @@ class Statements:
     def time(self, value: dt.datetime) -> Any:
         """An aware time in the form :class:`ennead.database.UTCDateTime` stores."""
         if self.is_sqlite:
-            return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+            return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         return value
 
     def document(self, value: Mapping[str, Any]) -> str:

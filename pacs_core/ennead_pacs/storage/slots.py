@@ -60,7 +60,7 @@ class Journal:
 
 
 class Slot:
-    """An empty file whose name is durable."""
+    """An empty file, open for writing, whose name is durable once the pool hands it out."""
 
     __slots__ = ("fd", "journal", "location", "path")
 
@@ -68,7 +68,8 @@ class Slot:
         self.location = location
         self.path = root / location
         self.journal = journal
-        self.fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self.fd = os.open(self.path, flags, 0o640)
 
 
 class SlotPool:
@@ -77,7 +78,7 @@ class SlotPool:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._lock = threading.Lock()
-        self._free: list[tuple[str, Journal]] = []
+        self._free: list[Slot] = []
         self._journal: Journal | None = None
         _make_directory(root)
 
@@ -86,17 +87,14 @@ class SlotPool:
         with self._lock:
             if not self._free:
                 self._fill()
-            location, journal = self._free.pop()
-        return Slot(self.root, location, journal)
+            return self._free.pop()
 
     def give_back(self, slot: Slot) -> None:
         """The object was not stored: empty the slot and keep it for the next one."""
-        try:
-            os.ftruncate(slot.fd, 0)
-        finally:
-            os.close(slot.fd)
+        os.ftruncate(slot.fd, 0)
+        os.lseek(slot.fd, 0, os.SEEK_SET)
         with self._lock:
-            self._free.append((slot.location, slot.journal))
+            self._free.append(slot)
 
     def used(self, slot: Slot) -> None:
         """The index holds the slot now, or the file was moved away."""
@@ -111,10 +109,11 @@ class SlotPool:
     def close(self) -> None:
         """Remove free slots, and the journal when nothing is undecided."""
         with self._lock:
-            for location, journal in self._free:
+            for slot in self._free:
+                os.close(slot.fd)
                 with contextlib.suppress(FileNotFoundError):
-                    (self.root / location).unlink()
-                journal.undecided -= 1
+                    slot.path.unlink()
+                slot.journal.undecided -= 1
             self._free.clear()
             if self._journal is not None:
                 self._journal.close(remove=self._journal.undecided <= 0)
@@ -132,11 +131,9 @@ class SlotPool:
             _make_directory(directory)
         locations = [f"{folder}/{secrets.token_hex(16)}.dcm" for _ in range(BATCH)]
         self._journal.name(locations)
-        for location in locations:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            os.close(os.open(self.root / location, flags, 0o640))
+        slots = [Slot(self.root, location, self._journal) for location in locations]
         _sync_directory(directory)
-        self._free += [(location, self._journal) for location in locations]
+        self._free += slots
 
 
 def abandoned(root: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -27,9 +27,11 @@ from ennead_pacs.storage.pixels import check_pixels
 from ennead_pacs.storage.scan import DatasetScanner
 from ennead_pacs.storage.slots import Slot
 from ennead_pacs.storage.transfer_syntaxes import TransferSyntax, transfer_syntax
+from ennead_pacs.storage.writeback import start_writeback
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _HELD: Final = 64 * 1024
+_WRITEBACK: Final = 192 * 1024
 _RLE: Final = "1.2.840.10008.1.2.5"
 
 
@@ -52,6 +54,7 @@ class Writer:
         self._held: list[bytes] = []  # until the SOP Instance UID is known
         self._offset = 0  # of the dataset in the file
         self._size = 0  # of the dataset so far
+        self._announced = 0  # of it, whose writing to the disk was started
         self._ended = False
         if transfer_syntax_uid is None:
             self._meta = bytearray()
@@ -133,6 +136,9 @@ class Writer:
         if slot is None:
             raise RuntimeError("no slot is open")
         total = sum(len(chunk) for chunk in chunks)
+        if self._size - self._announced >= _WRITEBACK:
+            start_writeback(slot.fd)
+            self._announced = self._size
         written = os.writev(slot.fd, chunks) if len(chunks) > 1 else os.write(slot.fd, chunks[0])
         if written < total:
             rest = memoryview(b"".join(chunks))[written:]
