@@ -97,9 +97,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
     methods = ["GET", "HEAD"]
     for address in PORTAL_PAGES:
         app.add_api_route(address, portal, methods=methods, include_in_schema=False)
-    app.add_api_route(
-        "/studies/{study_uid}", study_page, methods=methods, include_in_schema=False
-    )
+    app.add_api_route("/studies/{study_uid}", study_page, methods=methods, include_in_schema=False)
     app.add_api_route(
         "/studies/{study_uid}/images", study_page, methods=methods, include_in_schema=False
     )

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 TEXT = {".js", ".mjs", ".css", ".html", ".svg", ".json", ".wasm", ".txt", ".map"}
-HASHED = re.compile(r"(\.[0-9a-f]{16}\.js$|/[0-9a-f]{16}\.(wasm|woff2)$|^/portal/.+-[\w-]{8}\.\w+$)")
+HASHED = re.compile(
+    r"(\.[0-9a-f]{16}\.js$|/[0-9a-f]{16}\.(wasm|woff2)$|^/portal/.+-[\w-]{8}\.\w+$)"
+)
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -13,9 +13,7 @@ from pathlib import Path
 from building import node
 
 PACKAGE = "@ohif/app@3.13.2"
-INTEGRITY = (
-    "sha512-WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA=="
-)
+INTEGRITY = "sha512-WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA=="
 UNUSED = re.compile(
     r"^(ort/|dicom-microscopy-viewer/|customizations/|_headers|_redirects|serve\.json|google\.js"
     r"|sw\.js|silent-refresh\.html|oidc-client|es6-shim|polyfill|app-config\.js|manifest\.json"
@@ -48,15 +46,14 @@ def check_integrity(archive: Path) -> None:
     Raises
     ------
     SystemExit
-        Its SHA-512 differs; the file is removed so that the next build fetches it again.
+        Its SHA-512 differs; the message says what to do.
     """
     with archive.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha512").digest()
     if "sha512-" + base64.b64encode(found).decode() != INTEGRITY:
-        archive.unlink()
         raise SystemExit(
             f"{archive.name} is not the pinned {PACKAGE}: its SHA-512 differs from {INTEGRITY}. "
-            "It was removed; run the build again, and do not use it if this repeats."
+            f"Remove {archive} and run the build again; do not use it if this repeats."
         )
 
 

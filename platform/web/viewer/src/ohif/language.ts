@@ -4,8 +4,6 @@
  * Its i18next is inside the bundle; the bundler's chunk hook hands it out. Texts are the catalogue's
  * `ohif.<Namespace>.<English key>`.
  */
-import ours from 'i18next';
-
 import type { Language } from '../../../shared/language';
 
 interface OHIFTranslator {
@@ -37,10 +35,10 @@ function theirs(): OHIFTranslator | undefined {
   return found;
 }
 
-export function teachOHIF(language: Language): boolean {
+/** Give OHIF our words of a language; false when this bundle is not the one we know. */
+export function teachOHIF(language: Language, texts: Record<string, string>): boolean {
   const translator = theirs();
   if (!translator) return false;
-  const texts = ours.getResourceBundle(language, 'translation') as Record<string, string>;
   const spaces = new Map<string, Record<string, string>>();
   for (const [key, text] of Object.entries(texts)) {
     const parts = /^ohif\.(\w+)\.(.+)$/.exec(key);
