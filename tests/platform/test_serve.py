@@ -77,8 +77,10 @@ def _url(instance: Instance) -> str:
 
 def test_a_killed_web_process_comes_back_on_the_same_port(running_instance: Start) -> None:
     instance = running_instance()
-    with Database(_url(instance) or f"sqlite:///{instance.home}/ennead.sqlite3").read() as c:
-        (pid,) = c.exec_driver_sql("select pid from parts where name = 'web'").one()
+    database = Database(_url(instance) or f"sqlite:///{instance.home}/ennead.sqlite3")
+    with database.read() as connection:
+        (pid,) = connection.exec_driver_sql("select pid from parts where name = 'web'").one()
+    database.close()
     os.kill(pid, signal.SIGKILL)
     # the socket stays open in the supervisor: the request waits instead of being refused
     answer = httpx.get(f"{instance.base_url}/livez", timeout=30, trust_env=False)
