@@ -20,8 +20,8 @@ from ennead.errors import (
     UnusableObject,
 )
 from ennead.security import Principal
-from ennead_pacs.dicomweb.peek import Peeked, peek
 from ennead_pacs.ingest import Ingest, Writer
+from ennead_pacs.prepare.peek import Peeked, peek
 
 OUT_OF_RESOURCES: Final = 0xA700
 DOES_NOT_MATCH: Final = 0xA900

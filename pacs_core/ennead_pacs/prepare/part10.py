@@ -194,7 +194,7 @@ def skip_fragments(data: Buffer, start: int, stop: int, encoding: Encoding) -> i
 
 
 class Part10:
-    """A Part 10 file, mapped; use as a context manager.
+    """A Part 10 file, mapped, or its bytes; use as a context manager.
 
     Raises
     ------
@@ -204,12 +204,8 @@ class Part10:
         A deflated dataset grows past 100 times its size, or past 1 GiB.
     """
 
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            try:
-                self.data: Buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError as error:
-                raise MalformedObject("A Part 10 file is not empty (PS3.10 §7.1).") from error
+    def __init__(self, source: Path | bytes) -> None:
+        self.data: Buffer = source if isinstance(source, bytes) else _mapped(source)
         if self.data[128:132] != b"DICM":
             raise MalformedObject("A Part 10 file has DICM at byte 128 (PS3.10 §7.1).")
         self.size = len(self.data)
@@ -253,6 +249,14 @@ class Part10:
     def __exit__(self, *_: object) -> None:
         if isinstance(self.data, mmap.mmap):
             self.data.close()
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError as error:
+            raise MalformedObject("A Part 10 file is not empty (PS3.10 §7.1).") from error
 
 
 def inflate(data: bytes) -> bytes:

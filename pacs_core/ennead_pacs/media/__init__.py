@@ -1,0 +1,1 @@
+"""Media: bringing folders and zip files into the archive."""
