@@ -8,6 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from ennead.errors import EncodedResultInvalid, UndeclaredOutput
 from ennead.findings import Finding, Map, Result, Segment
 from ennead.identifiers import InstanceUID, SeriesUID, SOPClassUID, TrackingUID
@@ -22,8 +25,9 @@ from ennead_pipelines.encode.groups import (
 )
 from ennead_pipelines.encode.header import Run, part10
 from ennead_pipelines.encode.identity import ResultIdentity
+from ennead_pipelines.encode.labels import slice_areas
 from ennead_pipelines.encode.seg import BINARY_CLASS, LABELMAP_CLASS, SegmentTracking, build_seg
-from ennead_pipelines.encode.sources import SourceSeries
+from ennead_pipelines.encode.sources import SourceSeries, as_received
 from ennead_pipelines.encode.sr import build_sr
 
 
@@ -103,21 +107,35 @@ def encode(
         at or dt.datetime.now(dt.UTC),
         language,
     )
+    with as_received():
+        return _encode(run, results, sources, seg_encoding)
+
+
+def _encode(
+    run: Run,
+    results: Sequence[Result],
+    sources: Mapping[SeriesUID, SourceSeries],
+    seg_encoding: str,
+) -> EncodedResults:
+    identity = run.identity
     findings = [r for r in results if isinstance(r, Finding)]
     segments = [r for r in results if isinstance(r, Segment)]
-    _require_consistent(results, findings, segments, manifest, sources)
+    _require_consistent(results, findings, segments, run.manifest, sources)
     if not findings and not segments:
         return _nothing()
 
     owners = _owners(findings)
     segment_numbers = {s.id: n for n, s in enumerate(segments, 1)}
+    areas = {s.id: slice_areas(s) for s in segments}
     seg: bytes | None = None
     labels = None
     reference: ObjectReference | None = None
     if segments:
         source = sources[segments[0].series_uid]
         tracking = {s.id: _segment_tracking(run, s, owners.get(s.id)) for s in segments}
-        dataset, labels = build_seg(run, segments, tracking, source, encoding=seg_encoding)
+        dataset, labels = build_seg(
+            run, segments, tracking, source, encoding=seg_encoding, areas=areas
+        )
         seg = part10(dataset)
         check_seg(seg, segments, labels, source)
         reference = ObjectReference(
@@ -130,7 +148,7 @@ def encode(
             identity.finding_tracking_uid(f.id),
             reference if f.segment_ids else None,
             tuple(segment_numbers[s] for s in f.segment_ids),
-            _key_image(f, segments, sources),
+            _key_image(f, areas, sources),
         )
         for f in findings
     }
@@ -229,7 +247,9 @@ def _segment_tracking(run: Run, segment: Segment, owner: Finding | None) -> Segm
 
 
 def _key_image(
-    finding: Finding, segments: Sequence[Segment], sources: Mapping[SeriesUID, SourceSeries]
+    finding: Finding,
+    areas: Mapping[str, npt.NDArray[np.int64]],
+    sources: Mapping[SeriesUID, SourceSeries],
 ) -> ObjectReference:
     """The finding's own key image, its first segment's largest slice, or the middle of the series.
 
@@ -248,9 +268,10 @@ def _key_image(
                 "in its series."
             )
     else:
-        own = [s for s in segments if s.id in finding.segment_ids]
-        middle = len(source.datasets) // 2
-        header = source.datasets[own[0].key_slice() if own else middle]
+        index = len(source.datasets) // 2
+        if finding.segment_ids:
+            index = int(np.argmax(areas[finding.segment_ids[0]]))
+        header = source.datasets[index]
     return ObjectReference(
         SOPClassUID(str(header.SOPClassUID)), InstanceUID(str(header.SOPInstanceUID))
     )

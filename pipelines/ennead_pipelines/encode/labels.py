@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +29,24 @@ class Labels:
     segments: tuple[Segment, ...]
 
 
-def combine(segments: Sequence[Segment]) -> Labels:
+def slice_areas(segment: Segment) -> npt.NDArray[np.int64]:
+    """int64[z]: how many voxels the segment selects in each slice."""
+    rows = segment.mask.reshape(len(segment.mask), -1)
+    areas = np.zeros(len(rows), dtype=np.int64)
+    for k in np.flatnonzero(rows.any(axis=1)):
+        areas[k] = np.count_nonzero(rows[k])
+    return areas
+
+
+def combine(
+    segments: Sequence[Segment], areas: Mapping[str, npt.NDArray[np.int64]] | None = None
+) -> Labels:
     """One label map of ``segments``, numbered from 1 in their order.
+
+    Parameters
+    ----------
+    areas : mapping, optional
+        :func:`slice_areas` of each segment id, when they are known already.
 
     Raises
     ------
@@ -47,10 +63,10 @@ def combine(segments: Sequence[Segment]) -> Labels:
     values: LabelArray = np.zeros(segments[0].mask.shape, dtype=dtype)
     selected = 0
     for number, segment in enumerate(segments, 1):
-        for k in np.flatnonzero(segment.mask.reshape(len(segment.mask), -1).any(axis=1)):
-            mask = segment.mask[k]
-            selected += int(np.count_nonzero(mask))
-            np.copyto(values[k], dtype(number), where=mask)
+        area = slice_areas(segment) if areas is None else areas[segment.id]
+        selected += int(area.sum())
+        for k in np.flatnonzero(area):
+            np.copyto(values[k], dtype(number), where=segment.mask[k])
     if selected != int(np.count_nonzero(values)):
         raise OverlappingSegments(_overlap_message(segments))
     return Labels(values, tuple(segments))

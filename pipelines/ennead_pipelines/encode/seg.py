@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
-from pydicom.valuerep import DSfloat
 
 from ennead.codes import ANATOMICAL_STRUCTURE, Code, dcm
 from ennead.errors import EncodedResultInvalid, OverlappingSegments
@@ -29,7 +29,13 @@ from ennead_pipelines.encode.codes import SEGMENTATION, SOURCE_IMAGE, code_item,
 from ennead_pipelines.encode.header import MANUFACTURER, Run, new_object
 from ennead_pipelines.encode.labels import Labels, combine
 from ennead_pipelines.encode.rle import encode_frames
-from ennead_pipelines.encode.sources import SourceSeries, identity_of, reference, references
+from ennead_pipelines.encode.sources import (
+    SourceSeries,
+    decimals,
+    identity_of,
+    reference,
+    references,
+)
 
 LABELMAP_CLASS: Final = "1.2.840.10008.5.1.4.1.1.66.7"
 BINARY_CLASS: Final = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -54,6 +60,7 @@ def build_seg(
     source: SourceSeries,
     *,
     encoding: str,
+    areas: Mapping[str, npt.NDArray[np.int64]],
 ) -> tuple[Dataset, Labels | None]:
     """The segmentation of a run.
 
@@ -61,6 +68,8 @@ def build_seg(
     ----------
     encoding : str
         ``labelmap`` or ``binary``.
+    areas : mapping
+        :func:`ennead_pipelines.encode.labels.slice_areas` of each segment id.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def build_seg(
             )
     labels: Labels | None = None
     try:
-        labels = combine(segments)
+        labels = combine(segments, areas)
     except OverlappingSegments:
         if encoding != "binary":
             raise
@@ -202,13 +211,12 @@ def _frames(dataset: Dataset, run: Run, source: SourceSeries, segments: int) -> 
         dataset.DimensionOrganizationType = "3D"
 
     measures, orientation, shared = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing = first.PixelSpacing
-    measures.SliceThickness = first.get("SliceThickness") or DSfloat(
-        source.grid.spacing_mm[0], auto_format=True
-    )
+    measures.PixelSpacing = decimals(first.PixelSpacing)
+    thickness = first.get("SliceThickness") or source.grid.spacing_mm[0]
+    measures.SliceThickness = decimals([thickness])[0]
     if len(slices) > 1:
-        measures.SpacingBetweenSlices = DSfloat(source.grid.spacing_mm[0], auto_format=True)
-    orientation.ImageOrientationPatient = first.ImageOrientationPatient
+        measures.SpacingBetweenSlices = decimals([source.grid.spacing_mm[0]])[0]
+    orientation.ImageOrientationPatient = decimals(first.ImageOrientationPatient)
     shared.PixelMeasuresSequence = [measures]
     shared.PlaneOrientationSequence = [orientation]
     dataset.SharedFunctionalGroupsSequence = [shared]
@@ -243,7 +251,7 @@ def _dimension(run: Run, index: int, group: int) -> Dataset:
 def _place(slice_header: Dataset) -> tuple[Dataset, Dataset]:
     """Plane position and derivation of one source slice."""
     position, derivation = Dataset(), Dataset()
-    position.ImagePositionPatient = slice_header.ImagePositionPatient
+    position.ImagePositionPatient = decimals(slice_header.ImagePositionPatient)
     image = reference(str(slice_header.SOPClassUID), str(slice_header.SOPInstanceUID))
     image.SpatialLocationsPreserved = "YES"
     image.PurposeOfReferenceCodeSequence = [code_item(SOURCE_IMAGE)]

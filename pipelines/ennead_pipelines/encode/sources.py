@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.valuerep import PersonName
+from pydicom.valuerep import DSfloat, PersonName
 
 from ennead.errors import GeometryMissing, GridMismatch
 from ennead.geometry import Grid
@@ -137,13 +139,45 @@ def identity_of(dataset: Dataset) -> Dataset:
     """
     found = Dataset()
     for keyword in (*REQUIRED_IDENTITY, *OPTIONAL_IDENTITY):
-        if keyword in dataset:
-            found[keyword] = copy.deepcopy(_in_unicode(dataset[keyword]))
+        element = _readable(dataset, keyword)
+        if element is not None:
+            found[keyword] = copy.deepcopy(_in_unicode(element))
         elif keyword in REQUIRED_IDENTITY:
             setattr(found, keyword, "")
     found.SpecificCharacterSet = "ISO_IR 192"
     found.StudyInstanceUID = str(dataset.StudyInstanceUID)
     return found
+
+
+@contextmanager
+def as_received() -> Iterator[None]:
+    """Take values of received objects as they are: too long, too many, oddly spelt.
+
+    Patient and study of a result must be those of its source to the letter, so pydicom's warnings
+    about them are no news here.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
+        yield
+
+
+def decimals(values: Iterable[float | str]) -> list[DSfloat]:
+    """Decimal strings as they were received, rounded to sixteen characters where they have more.
+
+    Sixteen characters keep a position to better than 1e-9 mm (PS3.5 §6.2, DS).
+    """
+    return [
+        DSfloat(value) if len(str(value)) <= 16 else DSfloat(float(value), auto_format=True)
+        for value in values
+    ]
+
+
+def _readable(dataset: Dataset, keyword: str) -> DataElement | None:
+    """The element, or None when it is absent or its bytes are no value of its kind."""
+    try:
+        return dataset[keyword] if keyword in dataset else None
+    except (ValueError, TypeError, OverflowError, NotImplementedError):
+        return None
 
 
 def _in_unicode(element: DataElement) -> DataElement:

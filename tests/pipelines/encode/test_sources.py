@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 
-from ennead.testing.results import small_grid, source_headers
+from ennead.testing.results import SERIES_UID, small_grid, source_headers
+from ennead_pipelines.encode import SourceSeries
 from ennead_pipelines.encode.header import local_time
-from ennead_pipelines.encode.sources import identity_of
+from ennead_pipelines.encode.sources import as_received, identity_of
 
 
 def through_a_file(dataset: Dataset) -> Dataset:
@@ -61,6 +65,36 @@ def test_unknown_values_are_present_and_empty() -> None:
     found = identity_of(header)
     for keyword in ("PatientName", "PatientSex", "StudyTime", "AccessionNumber"):
         assert keyword in found and not found[keyword].value
+
+
+def test_odd_values_are_taken_as_they_are(encoded: Any) -> None:
+    grid = small_grid("axial")
+    with as_received():
+        headers = [_with_bytes(h) for h in source_headers(grid)]
+    results = encoded(grid, sources={SERIES_UID: SourceSeries(tuple(headers), grid)})
+    dataset = dcmread(io.BytesIO(results.seg))
+    with as_received():
+        assert dataset.StudyID == "a study ID far beyond SH"
+        assert b"7O kg" in results.seg
+    for k, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        position = frame.PlanePositionSequence[0].ImagePositionPatient
+        assert all(len(str(v)) <= 16 for v in position)
+        expected = [-31.512345678901234, 12.25, -104.0 + 2.0 * k]
+        assert [float(v) for v in position] == pytest.approx(expected, abs=1e-9)
+
+
+def _with_bytes(header: Dataset) -> Dataset:
+    """Values that no writer of today would let pass."""
+    z = float(header.ImagePositionPatient[2])
+    for keyword, vr, value in (
+        ("StudyID", "SH", b"a study ID far beyond SH"),
+        ("PatientWeight", "DS", b"7O kg "),
+        ("ImagePositionPatient", "DS", f"-31.512345678901234567\\12.25\\{z} ".encode()),
+    ):
+        tag = tag_for_keyword(keyword)
+        assert tag is not None
+        header[tag] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+    return through_a_file(header)
 
 
 def test_dates_follow_the_time_zone_of_the_source(encoded: Any) -> None:
