@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ennead.findings import Mask
-from ennead_lung._body import Midline, volume_cm3
+from ennead_lung._body import Midline, middle_of_tissue, volume_cm3
 from ennead_lung._coarse import Coarse, ball_dilate
 
 #: Smoothing before the lumen is sought; keeps lumina wider than about 6 mm.
@@ -22,6 +22,10 @@ WALL_MM = 4.5
 MEDIAL_MM = 45.0
 #: Shorter gas is airway only where the top slice cuts it.
 SMALLEST_HEIGHT_MM = 20.0
+#: Gas below the top slice is airway only in a pocket with as much air as a lung.
+LUNG_CM3 = 150.0
+#: A core that fills this share of its pocket is gut gas, not an airway leaking into lung.
+GAS_SHARE = 0.6
 #: At least this share of an airway's surroundings is tissue; emphysema lies in air.
 TISSUE_SHARE = 0.55
 
@@ -29,27 +33,31 @@ TISSUE_SHARE = 0.55
 def central_airway(coarse: Coarse, air: Mask, middle: Midline | None) -> Mask:
     """bool[z, y, x]: lumen of trachea and main bronchi on the coarse grid; may select nothing.
 
-    A pocket of smoothed, homogeneous air is airway when it comes near the midline, is tall enough
-    or reaches the top slice, lies in tissue, and is not larger than an airway can be. The threshold falls until
-    that holds, so that emphysema does not flow into it.
+    A pocket of smoothed, homogeneous air is airway when it comes near the midline, is part of a
+    larger pocket of air (the lungs') or reaches the top slice, is tall enough, lies in tissue, and
+    is not larger than an airway can be. The threshold falls until that holds, so that emphysema
+    does not flow into it.
     """
     spacing = coarse.grid.spacing_mm
     smooth = ndimage.gaussian_filter(coarse.hu, [SMOOTHING_MM / s for s in spacing])
+    pockets, _ = ndimage.label(air)
+    pocket_cm3 = np.bincount(pockets.ravel()) * coarse.grid.voxel_volume_mm3 / 1000
     margin = int(np.ceil(2 * WALL_MM / min(spacing)))
     lumen = np.zeros(air.shape, dtype=bool)
     for threshold in CORE_HU:
         lumen[:] = False
-        labels, count = ndimage.label(air & (smooth <= threshold))
+        cores, _ = ndimage.label(air & (smooth <= threshold))
         leaking = False
-        for label, box in enumerate(ndimage.find_objects(labels), start=1):
-            box = tuple(slice(max(0, b.start - margin), b.stop + margin) for b in box)
-            core = labels[box] == label
+        for label, tight in enumerate(ndimage.find_objects(cores), start=1):
+            box = tuple(slice(max(0, b.start - margin), b.stop + margin) for b in tight)
+            core = cores[box] == label
             size = volume_cm3(core, coarse)
             if size < SMALLEST_CM3 or not _medial(core, box, coarse, middle):
                 continue
+            around = float(pocket_cm3[pockets[box][core][0]])
             if size > LARGEST_CM3:
-                leaking = True
-            elif _airway_like(core, air[box], box, coarse):
+                leaking |= size < GAS_SHARE * around
+            elif _airway_like(core, air[box], around, tight, coarse):
                 lumen[box] |= core
         if not leaking:
             break
@@ -61,25 +69,27 @@ def _to_the_wall(lumen: Mask, air: Mask, spacing: tuple[float, float, float]) ->
     labels, _ = ndimage.label(lumen)
     margin = [int(np.ceil(WALL_MM / s)) + 1 for s in spacing]
     for box in ndimage.find_objects(labels):
-        wide = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(box, margin, strict=True))
+        wide = tuple(
+            slice(max(0, b.start - m), b.stop + m) for b, m in zip(box, margin, strict=True)
+        )
         found[wide] |= ball_dilate(lumen[wide], WALL_MM, spacing) & air[wide]
     return found
 
 
-def _medial(
-    core: Mask, box: tuple[slice, ...], coarse: Coarse, middle: Midline | None
-) -> bool:
+def _medial(core: Mask, box: tuple[slice, ...], coarse: Coarse, middle: Midline | None) -> bool:
     columns = np.nonzero(core.any(axis=(0, 1)))[0] + box[2].start
-    centre = middle.column if middle else (coarse.hu.shape[2] - 1) / 2
+    centre = middle.column if middle else middle_of_tissue(coarse)
     return float(np.abs(columns - centre).min()) * coarse.grid.spacing_mm[2] <= MEDIAL_MM
 
 
-def _airway_like(core: Mask, air: Mask, box: tuple[slice, ...], coarse: Coarse) -> bool:
+def _airway_like(
+    core: Mask, air: Mask, around_cm3: float, tight: tuple[slice, ...], coarse: Coarse
+) -> bool:
     spacing = coarse.grid.spacing_mm
-    heights = np.flatnonzero(core.any(axis=(1, 2)))
-    at_top = box[0].start + int(heights[-1]) == coarse.hu.shape[0] - 1
-    if not at_top and (heights[-1] - heights[0] + 1) * spacing[0] < SMALLEST_HEIGHT_MM:
-        return False
+    if tight[0].stop < coarse.hu.shape[0]:
+        tall = (tight[0].stop - tight[0].start) * spacing[0] >= SMALLEST_HEIGHT_MM
+        if not tall or around_cm3 < LUNG_CM3:
+            return False
     distance = ndimage.distance_transform_edt(~core, sampling=spacing)
     shell = (distance > WALL_MM) & (distance <= 2 * WALL_MM)
     return float((~air)[shell].mean()) >= TISSUE_SHARE

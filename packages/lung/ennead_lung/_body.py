@@ -93,7 +93,7 @@ def body(coarse: Coarse) -> Mask:
         return np.zeros(coarse.hu.shape, dtype=bool)
     largest = cores == 1 + int(np.argmax(np.bincount(cores.ravel())[1:]))
     grown = ball_dilate(largest, 1.5 * THIN_MM, (spacing[0], spacing[1], spacing[2])) & tissue
-    return np.asarray(enlarge(grown, (step[0], step[1], step[2]), coarse.hu.shape))  # type: ignore[arg-type]
+    return np.asarray(enlarge(grown, (step[0], step[1], step[2]), coarse.hu.shape))
 
 
 def pockets_like_lung(coarse: Coarse, air: Mask) -> Mask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ TARGET_MM = 2.0
 PADDING_HU = -1200.0
 
 Image = npt.NDArray[np.float32]
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,16 @@ class Coarse:
     factors: tuple[int, int, int]
 
 
-def patient_order(values: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
+def patient_order(values: npt.NDArray[_Kind], grid: Grid) -> npt.NDArray[_Kind]:
     """A view of ``values`` with axes nearest to LPS z, y, x, each increasing."""
     order, flip = grid.canonical()
-    return np.flip(values.transpose(order), [a for a in range(3) if flip[a]])
+    return np.flip(values.transpose(order), tuple(a for a in range(3) if flip[a]))
 
 
-def source_order(values: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
+def source_order(values: npt.NDArray[_Kind], grid: Grid) -> npt.NDArray[_Kind]:
     """The inverse of :func:`patient_order`; ``grid`` is the source's."""
     order, flip = grid.canonical()
-    return np.flip(values, [a for a in range(3) if flip[a]]).transpose(np.argsort(order))
+    return np.flip(values, tuple(a for a in range(3) if flip[a])).transpose(np.argsort(order))
 
 
 def coarse_copy(hu: Image, grid: Grid) -> Coarse:
@@ -94,8 +96,8 @@ def _blocks(plane: Image, starts: list[npt.NDArray[np.int_]], how: np.ufunc) -> 
 
 
 def enlarge(
-    small: npt.NDArray[np.generic], factors: tuple[int, int, int], shape: tuple[int, int, int]
-) -> npt.NDArray[np.generic]:
+    small: npt.NDArray[_Kind], factors: tuple[int, int, int], shape: tuple[int, int, int]
+) -> npt.NDArray[_Kind]:
     """Repeat each coarse voxel over the source voxels of its block."""
     big = small
     for axis, factor in enumerate(factors):

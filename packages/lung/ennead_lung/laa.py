@@ -36,7 +36,8 @@ def laa(hu: HUVolume, lung: Mask, threshold_hu: float) -> float:
 
     Examples
     --------
-    >>> laa(np.array([[[-951.0, -950.0, -949.0, 40.0]]], np.float32), np.ones((1, 1, 4), bool), -950)
+    >>> hu = np.array([[[-951.0, -950.0, -949.0, 40.0]]], np.float32)
+    >>> laa(hu, np.ones((1, 1, 4), bool), -950.0)
     50.0
     """
     count = int(np.count_nonzero(lung))

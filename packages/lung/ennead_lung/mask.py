@@ -146,7 +146,7 @@ def find_anatomy(coarse: Coarse) -> Anatomy:
 
 
 def _refine(hu: Image, anatomy: Anatomy) -> npt.NDArray[np.uint8]:
-    """The boundary of the full image: its own air next to the coarse lung, and what that encloses."""
+    """The full image's own air next to the coarse lung, and what that encloses."""
     coarse, sides, closed = anatomy.coarse, anatomy.sides, anatomy.closed
     fine = np.zeros(hu.shape, dtype=np.uint8)
     spacing, factors = coarse.grid.spacing_mm, coarse.factors
@@ -164,8 +164,8 @@ def _refine(hu: Image, anatomy: Anatomy) -> npt.NDArray[np.uint8]:
         near = ball_dilate(own[box], 1.01 * max(spacing), spacing) & ~other
         near &= (coarse.hu[box] > AIR_HU) | own[box]
         inside = ndimage.binary_erosion(closed[box] == side, np.ones((3, 3, 3)), border_value=1)
-        lung = np.asarray(enlarge(near, factors, shape) & (hu[window] <= AIR_HU))  # type: ignore[arg-type]
-        lung |= np.asarray(enlarge(inside, factors, shape))  # type: ignore[arg-type]
+        lung = np.asarray(enlarge(near, factors, shape) & (hu[window] <= AIR_HU))
+        lung |= np.asarray(enlarge(inside, factors, shape))
         lung = _fill_holes(lung) & (fine[window] == 0)
         fine[window][lung] = side
     return fine

@@ -34,12 +34,12 @@ BEYOND_MIDLINE_MM = 30.0
 _AGENT, _SERIES, _PROTOCOL = "00180010", "0008103E", "00181030"
 _NO_AGENT = {"", "no", "none", "n", "khong", "no contrast", "without", "non contrast"}
 _PLAIN = re.compile(
-    r"\b(non?[ -]?contrast|without( iv)?( contrast)?|w/?o|unenhanced|non[ -]?enhanced|native|plain|"
-    r"c-|khong (tiem|thuoc|can quang)\w*|truoc (tiem|thuoc)\w*)"
+    r"\b(non?[ -]?contrast|(without|w/?o)( iv)?( contrast)?|unenhanced|non[ -]?enhanced|native|"
+    r"plain|c-|(khong|truoc)( co| tiem| thuoc| can quang)+)"
 )
 _ENHANCED = re.compile(
-    r"(\bc\+|\b(ce|cect|cta|ctpa|angio\w*|arterial|venous|portal|enhanced|contrast|post[ -]?contrast|"
-    r"with contrast|co thuoc|co tiem|sau tiem|can quang)\b)"
+    r"(\bc\+|\b(ce|cect|cta|ctpa|angio\w*|arterial|venous|portal|enhanced|contrast|"
+    r"co thuoc|co tiem|sau tiem|can quang)\b)"
 )
 
 

@@ -18,7 +18,7 @@ from ennead.plugins.manifest import Requirement
 
 @cache
 def manifest() -> Manifest:
-    """This package's manifest."""
+    """Read the package's manifest, once."""
     return read_manifest(Path(__file__).parent / "package.toml")[0]
 
 
