@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: prometheus-client reads this variable when it is first imported; ``ennead.app.child`` sets it.
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-# They log element values at these levels.
+# Below these levels they log element values; they set their own levels when imported.
 _QUIET: Final = {"pydicom": logging.CRITICAL, "pynetdicom": logging.ERROR}
 # They log each step of ordinary work.
 _CALM: Final = ("alembic", "uvicorn.error", "uvicorn.access", "asyncio", "multipart")
@@ -39,6 +39,7 @@ def configure(settings: Settings, part: str) -> None:
     Called once, at the entry point of a process.
     """
     shared: list[Any] = [
+        _naming(part),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -60,6 +61,7 @@ def configure(settings: Settings, part: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_names_nobody)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -71,14 +73,27 @@ def configure(settings: Settings, part: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO), force=True)
-    for name, quiet in _QUIET.items():
-        logging.getLogger(name).setLevel(quiet)
     for name in _CALM:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.simplefilter("ignore")  # pydicom's warnings quote element values
-    structlog.contextvars.bind_contextvars(part=part)
     if settings.telemetry.otlp_endpoint:
         _export_spans(settings.telemetry.otlp_endpoint, part)
+
+
+def _names_nobody(record: logging.LogRecord) -> bool:
+    return record.levelno >= _QUIET.get(record.name.partition(".")[0], logging.NOTSET)
+
+
+def _naming(part: str) -> structlog.typing.Processor:
+    """Add ``part`` to every line; context variables would not reach other threads."""
+
+    def add(
+        _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event.setdefault("part", part)
+        return event
+
+    return add
 
 
 def _export_spans(endpoint: str, part: str) -> None:
