@@ -120,7 +120,7 @@ def _encode(
     identity = run.identity
     findings = [r for r in results if isinstance(r, Finding)]
     segments = [r for r in results if isinstance(r, Segment)]
-    _require_consistent(results, findings, segments, run.manifest, sources)
+    _require_consistent(results, findings, segments, run, sources)
     if not findings and not segments:
         return _nothing()
 
@@ -193,7 +193,7 @@ def _require_consistent(
     results: Sequence[Result],
     findings: Sequence[Finding],
     segments: Sequence[Segment],
-    manifest: Manifest,
+    run: Run,
     sources: Mapping[SeriesUID, SourceSeries],
 ) -> None:
     maps = [r.id for r in results if isinstance(r, Map)]
@@ -203,6 +203,9 @@ def _require_consistent(
         )
     if not sources:
         raise EncodedResultInvalid("Results need the series they were computed from; got none.")
+    study_uid = run.identity.study_uid
+    if all(source.study_uid != study_uid for source in sources.values()):
+        raise EncodedResultInvalid(f"No source lies in study {study_uid}, whose result this is.")
     series = {s.series_uid for s in segments}
     if len(series) > 1:
         raise EncodedResultInvalid(
@@ -223,7 +226,7 @@ def _require_consistent(
                 f"{sorted(missing)}."
             )
         for measurement in finding.measurements:
-            if manifest.output_rule(measurement.id) is None:
+            if run.manifest.output_rule(measurement.id) is None:
                 raise UndeclaredOutput(
                     f"Measurement {measurement.id!r} is not an output of package.toml; declare it."
                 )

@@ -47,7 +47,7 @@ def build_sr(
     seg : ObjectReference or None
         The run's segmentation.
     """
-    first = next(iter(sources.values()))
+    first = next(s for s in sources.values() if s.study_uid == run.identity.study_uid)
     dataset = new_object(
         run,
         identity_of(first.datasets[0]),

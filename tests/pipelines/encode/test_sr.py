@@ -11,18 +11,19 @@ from pydicom.dataset import Dataset
 from ennead.codes import private
 from ennead.errors import EncodedResultInvalid, UndeclaredOutput
 from ennead.findings import Finding, Map, Refusal, RefusalCode
+from ennead.identifiers import SeriesUID
 from ennead.testing.results import (
     LUNG,
     SERIES_UID,
+    STUDY_UID,
     absence,
     corner_mask,
-    example_results,
     finding,
     segment,
     small_grid,
     source_headers,
 )
-from ennead_pipelines.encode import codes
+from ennead_pipelines.encode import SourceSeries, codes
 from ennead_pipelines.encode.check import check_document, check_sr, measurement_groups
 from ennead_pipelines.encode.content import child_of, children_of, is_concept, walk
 from ennead_pipelines.encode.groups import GroupReferences
@@ -66,11 +67,14 @@ def test_vietnamese_documents_speak_vietnamese(encoded: Any) -> None:
 
 
 def test_highdicom_finds_the_groups(encoded: Any) -> None:
-    results = encoded(GRID, example_results(GRID)[:4])
+    results = encoded(GRID)
     report = hd.sr.srread(io.BytesIO(results.sr))
     groups = report.content.get_volumetric_roi_measurement_groups()
-    assert [g.tracking_identifier for g in groups] == ["lung/right-lung", "lung/left-lung"]
-    assert [str(g.tracking_uid) for g in groups] == list(results.tracking_uids.values())
+    plain = report.content.get_image_measurement_groups()
+    names = [g.tracking_identifier for g in (*groups, *plain)]
+    assert names == ["lung/right-lung", "lung/left-lung", "lung/lungs", "lung/nodule"]
+    uids = [str(g.tracking_uid) for g in (*groups, *plain)]
+    assert uids == list(results.tracking_uids.values())
     right = groups[0]
     assert right.finding_type.value == LUNG.value
     assert right.finding_sites[0].laterality.meaning == "Right"
@@ -153,6 +157,24 @@ def test_the_image_library_and_the_evidence_name_every_source(encoded: Any) -> N
     study = dataset.CurrentRequestedProcedureEvidenceSequence[0]
     series = {str(s.SeriesInstanceUID) for s in study.ReferencedSeriesSequence}
     assert series == {SERIES_UID, results.seg_series_uid}
+
+
+def test_a_prior_of_another_study_is_other_evidence(encoded: Any) -> None:
+    prior_uid = "1.2.826.0.1.3680043.10.1498.77"
+    changes = {"StudyInstanceUID": prior_uid, "SeriesInstanceUID": f"{prior_uid}.1"}
+    prior = SourceSeries(source_headers(GRID, **changes, PatientID="OTHER"), GRID)
+    sources = {
+        SeriesUID(f"{prior_uid}.1"): prior,
+        SERIES_UID: SourceSeries(source_headers(GRID), GRID),
+    }
+    dataset = read(encoded(GRID, sources=sources))
+    assert (dataset.StudyInstanceUID, dataset.PatientID) == (STUDY_UID, "TEST-1")
+    assert dataset.PertinentOtherEvidenceSequence[0].StudyInstanceUID == prior_uid
+    library = child_of(dataset, codes.IMAGE_LIBRARY)
+    assert library is not None and len(library.ContentSequence) == 2
+    del sources[SERIES_UID]
+    with pytest.raises(EncodedResultInvalid, match="No source lies in study"):
+        encoded(GRID, [absence()], sources=sources)
 
 
 def test_contradictions_are_refused(encoded: Any) -> None:
