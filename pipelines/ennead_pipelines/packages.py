@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -29,8 +29,13 @@ class PackageState:
 class PackageCatalogue:
     """Discovered packages, looked for again after ``seconds``: installing needs no restart."""
 
-    def __init__(self, seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        seconds: float = 5.0,
+        discover: Callable[[], Sequence[DiscoveredPackage]] = discover_packages,
+    ) -> None:
         self._seconds = seconds
+        self._discover = discover
         self._lock = Lock()
         self._at = float("-inf")
         self._found: tuple[DiscoveredPackage, ...] = ()
@@ -39,7 +44,7 @@ class PackageCatalogue:
         """Every package, by id; broken ones with their error."""
         with self._lock:
             if time.monotonic() - self._at > self._seconds:
-                self._found = tuple(discover_packages())
+                self._found = tuple(self._discover())
                 self._at = time.monotonic()
             return self._found
 

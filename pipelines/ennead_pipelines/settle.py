@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 from ennead import events
 from ennead.contracts import Archive
 from ennead.database import Database, upsert
-from ennead.errors import EnneadError, NotFound
+from ennead.errors import NotFound
 from ennead.identifiers import StudyUID
 from ennead.settings import PipelineSettings
 from ennead_pipelines.jobs.create import create_job
@@ -22,8 +22,8 @@ from ennead_pipelines.jobs.identity import identify
 from ennead_pipelines.jobs.states import now
 from ennead_pipelines.notes import note
 from ennead_pipelines.packages import PackageCatalogue, introduce, states
-from ennead_pipelines.prepare import prepare_study
-from ennead_pipelines.select import is_own_result, match, read_candidates
+from ennead_pipelines.prepare import Preparer
+from ennead_pipelines.select import OWN_SERIES_NUMBERS, is_own_result, match, read_candidates
 from ennead_pipelines.tables import settlements
 from ennead_pipelines.telemetry import stage
 
@@ -41,7 +41,9 @@ class Settler:
         archive: Archive,
         settings: PipelineSettings,
         catalogue: PackageCatalogue,
+        preparer: Preparer,
     ) -> None:
+        self._preparer = preparer
         self._database = database
         self._archive = archive
         self._settings = settings
@@ -49,7 +51,10 @@ class Settler:
 
     def step(self) -> bool:
         """Take in new events and settle what is due; True when there was something to do."""
-        return bool(self._take_in()) | bool(self._settle_due())
+        took = 0
+        while taken := self._take_in():  # all of it: a study must not settle beside a newer image
+            took += taken
+        return bool(self._settle_due()) or bool(took)
 
     def _take_in(self) -> int:
         with self._database.read() as connection:
@@ -81,12 +86,14 @@ class Settler:
             records = self._archive.series(StudyUID(event.study_uid))
             for record in records:
                 if record.series_uid in named:
+                    if record.number not in OWN_SERIES_NUMBERS:
+                        return False
                     headers = self._archive.metadata(record.series_uid)
                     if not headers or not is_own_result(record, headers[0]):
                         return False
                     named.discard(record.series_uid)
-        except EnneadError as error:
-            log.warning("cannot tell what arrived", study_uid=event.study_uid, error=str(error))
+        except Exception:  # in doubt it counts as new: the selection finds out
+            log.exception("cannot tell what arrived", study_uid=event.study_uid)
             return False
         return not named
 
@@ -107,8 +114,8 @@ class Settler:
         logger = log.bind(study_uid=study_uid)
         try:
             with stage("settle", study_uid):
-                prepare_study(self._archive, study_uid)
                 self._select(study_uid, changed_at)
+            self._preparer.add(study_uid)
         except NotFound:
             logger.warning("the study is gone; nothing to settle")
             self._mark(study_uid, changed_at)

@@ -23,6 +23,7 @@ from ennead.database import Database
 from ennead.settings import Settings
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.packages import PackageCatalogue
+from ennead_pipelines.prepare import Preparer
 from ennead_pipelines.settle import Settler
 
 log = structlog.get_logger(__name__)
@@ -33,19 +34,26 @@ _SETTLE_SECONDS: Final = 0.25
 _IDLE_SECONDS: Final = 0.1
 
 
-def run(settings: Settings, ready: Callable[[], None], stop: threading.Event) -> None:
-    """The target of the process ``worker``."""
+def run(
+    settings: Settings,
+    ready: Callable[[], None],
+    stop: threading.Event,
+    catalogue: PackageCatalogue | None = None,
+) -> None:
+    """The target of the process ``worker``; ``catalogue`` is what is installed unless given."""
     from ennead_pacs.archive import open_archive
 
     with _place(settings.home) as place:
         database = Database(settings.database_url)
         archive = open_archive(settings, database)
-        catalogue = PackageCatalogue()
+        catalogue = catalogue or PackageCatalogue()
         owner = f"{socket.gethostname()}:{_home_key(settings.home)}:{place}/{secrets.token_hex(6)}"
         queue = JobQueue(database, owner, settings.pipelines.lease_s)
         recovered = queue.recover()
         log.info("worker starts", owner=owner, recovered=len(recovered))
-        settler = Settler(database, archive, settings.pipelines, catalogue)
+        preparer = Preparer(archive)
+        preparer.start()
+        settler = Settler(database, archive, settings.pipelines, catalogue, preparer)
         thread = threading.Thread(target=_settle, args=(settler, stop), name="settle", daemon=True)
         thread.start()
         ready()
@@ -54,6 +62,7 @@ def run(settings: Settings, ready: Callable[[], None], stop: threading.Event) ->
         finally:
             stop.set()
             thread.join(timeout=10)
+            preparer.stop()
             close = getattr(archive, "close", None)
             if close is not None:
                 close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ennead.app.dependencies import DatabaseDependency, LanguageDependency
+from ennead.contracts import StudyRecord
+from ennead_pacs.index import SeriesQuery, search_series
 from ennead_pipelines.api.common import (
     CatalogueDependency,
     Reader,
@@ -44,18 +46,7 @@ def read_timeline(
                 )
             ).scalars()
         )
-    counts = {"instances": study.instance_count, "series": study.series_count}
-    events: list[dict[str, Any]] = [
-        {
-            "at": moment(study.received_at),
-            "step": "received",
-            "package": None,
-            "state": "ok",
-            "text": render("timeline.received", language, counts),
-            "duration_s": max(0.0, (study.updated_at - study.received_at).total_seconds()),
-            "links": [],
-        }
-    ]
+        events = [_received(connection, study, language)]
     latest = {note.job_id: note.id for note in notes if note.job_id}
     for note in notes:
         goes_on = note.job_id in running and latest[note.job_id] == note.id
@@ -74,3 +65,29 @@ def read_timeline(
             }
         )
     return {"events": events}
+
+
+def _received(connection: Connection, study: StudyRecord, language: str) -> dict[str, Any]:
+    """What arrived from outside; our own results, which are counted with the study, left out."""
+    own = {
+        uid
+        for row in connection.execute(
+            select(jobs.c.seg_series_uid, jobs.c.sr_series_uid).where(
+                jobs.c.study_uid == study.study_uid
+            )
+        )
+        for uid in row
+    }
+    rows = search_series(connection, SeriesQuery({"StudyInstanceUID": study.study_uid}))
+    foreign = [row for row in rows if row.series_uid not in own]
+    counts = {"instances": sum(r.instance_count for r in foreign), "series": len(foreign)}
+    last = max((row.updated_at for row in foreign), default=study.received_at)
+    return {
+        "at": moment(study.received_at),
+        "step": "received",
+        "package": None,
+        "state": "ok",
+        "text": render("timeline.received", language, counts),
+        "duration_s": max(0.0, (last - study.received_at).total_seconds()),
+        "links": [],
+    }

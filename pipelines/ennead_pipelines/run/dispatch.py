@@ -30,8 +30,8 @@ from ennead_pipelines.run.volumes import VolumeCache
 
 log = structlog.get_logger(__name__)
 
-#: What decoding may take before a package's own time limit starts to count.
-LOAD_SECONDS: Final = 300.0
+#: What waiting for a processor and decoding may take; then the package's own limit counts.
+LOAD_SECONDS: Final = 3600.0
 
 
 @dataclass(slots=True)
@@ -123,6 +123,7 @@ class Dispatcher:
         with self._queue.database.read() as connection:
             at = created_at(connection, job.id)
             declined = declined_outputs(connection, job.id)
+        found = [self._volumes.get(each) for each in inputs]
         request = MeasureRequest(
             job_id=job.id,
             study_uid=job.study_uid,
@@ -131,21 +132,20 @@ class Dispatcher:
             input_digest=job.identity.input_digest,
             parameters_digest=job.identity.parameters_digest,
             inputs=tuple(each.name for each in inputs),
+            shared=all(shared for _, shared in found),
             declined=declined,
             thresholds={t.id: t.default for t in manifest.threshold},
             organisation=self._settings.portal.site_name,
             seg_encoding=self._settings.pipelines.seg_encoding,
             at=at,
         )
-        found = [self._volumes.get(each) for each in inputs]
         cpus = min(float(manifest.runtime.cpu), float(self._cpus))
         reference = measure_task.options(num_cpus=cpus).remote(
             request, self._board, *(reference for reference, _ in found)
         )
         deadline = time.monotonic() + LOAD_SECONDS + manifest.runtime.timeout_s
         self._running[job.id] = _Running(job, manifest, inputs, reference, deadline)
-        slices = sum(each.request.grid.shape[0] for each in inputs)
-        self._finisher.tell_started(job, slices, shared=all(shared for _, shared in found))
+        self._finisher.tell_started(job)
         log.info("job started", job_id=job.id, study_uid=job.study_uid, package=job.package)
 
     def _end(self, wait_s: float) -> bool:

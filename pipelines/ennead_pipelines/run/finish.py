@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,19 +129,23 @@ class Finisher:
             reason={"reason_key": "jobs.reason.retrying", "reason_values": values},
         )
 
-    def tell_started(self, job: Job, slices: int, *, shared: bool) -> None:
+    def tell_started(self, job: Job) -> None:
         """The job's beginning on the timeline."""
+        values: dict[str, Any] = {
+            "package": dict(job.title),
+            "version": job.identity.version,
+            "attempt": job.attempt,
+        }
         with self._database.begin() as connection:
-            values: dict[str, Any] = {
-                "package": dict(job.title),
-                "version": job.identity.version,
-                "attempt": job.attempt,
-            }
-            common: dict[str, Any] = {"package": job.package, "job_id": job.id}
-            uid = job.study_uid
-            note(connection, uid, "started", "timeline.started", values, **common)
-            key = "timeline.shared" if shared else "timeline.loaded"
-            note(connection, uid, "loaded", key, {"slices": slices}, **common)
+            note(
+                connection,
+                job.study_uid,
+                "started",
+                "timeline.started",
+                values,
+                package=job.package,
+                job_id=job.id,
+            )
 
     def _store(self, job: Job, output: JobOutput) -> int:
         pairs = ((output.seg_instance_uid, output.seg), (output.sr_instance_uid, output.sr))
@@ -200,13 +205,27 @@ class Finisher:
     def _tell(self, connection: Connection, job: Job, output: JobOutput, stored: int) -> None:
         common: dict[str, Any] = {"package": job.package, "job_id": job.id}
         title = {"package": dict(job.title)}
+        seconds = output.durations_s
+        key = "timeline.shared" if output.shared else "timeline.loaded"
+        at = now()
+        note(
+            connection,
+            job.study_uid,
+            "loaded",
+            key,
+            {"slices": output.slices},
+            at=at - dt.timedelta(seconds=seconds["measure"] + seconds["encode"]),
+            duration_s=None if output.shared else seconds["load"],
+            **common,
+        )
         note(
             connection,
             job.study_uid,
             "measured",
             "timeline.measured",
             {**title, "findings": len(output.findings), "refusals": len(output.refusals)},
-            duration_s=output.durations_s.get("measure"),
+            at=at - dt.timedelta(seconds=seconds["encode"]),
+            duration_s=seconds["measure"],
             **common,
         )
         if not (output.sr or output.seg):
@@ -242,7 +261,7 @@ class Finisher:
             "stored",
             "timeline.stored" if stored else "timeline.found_stored",
             title,
-            duration_s=output.durations_s.get("encode"),
+            duration_s=seconds["encode"],
             links=links,
             **common,
         )

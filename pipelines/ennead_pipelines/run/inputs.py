@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ennead import headers
 from ennead.contracts import Archive, JSONAttributes
 from ennead.errors import NotFound
 from ennead.geometry import Grid
-from ennead.identifiers import InstanceUID, SeriesUID
+from ennead.identifiers import InstanceUID, StudyUID
 from ennead.plugins import Manifest
 from ennead_pipelines.jobs import Job, input_digest
 from ennead_pipelines.run.requests import LoadRequest
@@ -53,36 +54,43 @@ def read_inputs(
         raise InputsChanged("instances were added or removed")
     found = []
     for rule in manifest.input:
-        if rule.name in candidates:
-            candidate = candidates[rule.name]
-            key = input_digest({"series": candidate})
-            request = _request(archive, job, candidate, rule.volumetric, decode_limit_bytes)
-            found.append(JobInput(rule.name, key, request))
+        if rule.name not in candidates:
+            continue
+        candidate = candidates[rule.name]
+        stack = stack_of(candidate.headers) if rule.volumetric else None
+        if isinstance(stack, list):
+            raise InputsChanged(f"the series is no stack any more: {stack[0].code}")
+        try:
+            request = load_request(
+                job.study_uid, candidate, stack, archive.path, decode_limit_bytes
+            )
+        except NotFound as error:
+            raise InputsChanged(str(error)) from error
+        found.append(JobInput(rule.name, input_digest({"series": candidate}), request))
     return found
 
 
-def _request(
-    archive: Archive, job: Job, candidate: Candidate, volumetric: bool, limit_bytes: int
+def load_request(
+    study_uid: StudyUID,
+    candidate: Candidate,
+    stack: Stack | None,
+    path_of: Callable[[InstanceUID], Path],
+    decode_limit_bytes: int,
 ) -> LoadRequest:
-    answer = stack_of(candidate.headers) if volumetric else _picture(candidate.headers[0])
-    if not isinstance(answer, Stack):
-        raise InputsChanged(f"the series is no stack any more: {answer[0].code}")
-    order = answer.order
-    try:
-        paths = tuple(str(archive.path(candidate.instances[k].instance_uid)) for k in order)
-    except NotFound as error:
-        raise InputsChanged(str(error)) from error
-    slices = [candidate.headers[k] for k in order]
+    """What decoding a chosen series needs; without a stack, its first image alone."""
+    answer = stack or _picture(candidate.headers[0])
+    uids = tuple(candidate.instances[k].instance_uid for k in answer.order)
+    slices = [candidate.headers[k] for k in answer.order]
     return LoadRequest(
-        study_uid=job.study_uid,
-        series_uid=SeriesUID(candidate.record.series_uid),
+        study_uid=study_uid,
+        series_uid=candidate.record.series_uid,
         modality=candidate.record.modality,
         grid=answer.grid,
-        instance_uids=tuple(InstanceUID(candidate.instances[k].instance_uid) for k in order),
-        paths=paths,
+        instance_uids=uids,
+        paths=tuple(str(path_of(uid)) for uid in uids),
         rescale=tuple(_rescale(each) for each in slices),
         attributes=slices[0],
-        decode_limit_bytes=limit_bytes,
+        decode_limit_bytes=decode_limit_bytes,
     )
 
 

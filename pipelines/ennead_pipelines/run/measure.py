@@ -58,9 +58,12 @@ def measure(request: MeasureRequest, loaded: Sequence[Loaded], progress: Progres
     progress(1.0, "jobs.step.encoding")
     encoded = _encode(request, results, by_input)
     done = time.perf_counter()
-    return _output(
-        results, encoded, volumes, {"measure": measured - begun, "encode": done - measured}
-    )
+    durations_s = {
+        "load": max(each.duration_s for each in loaded),
+        "measure": measured - begun,
+        "encode": done - measured,
+    }
+    return _output(request, results, encoded, volumes, durations_s)
 
 
 #: Manifest digest of each package whose code this process has imported.
@@ -110,6 +113,7 @@ def _headers(paths: Sequence[str]) -> tuple[Dataset, ...]:
 
 
 def _output(
+    request: MeasureRequest,
     results: Sequence[Result],
     encoded: EncodedResults,
     volumes: Mapping[str, Volume],
@@ -131,6 +135,8 @@ def _output(
             for s in segments.values()
         ),
         refusals=tuple(r for r in results if isinstance(r, Refusal)),
+        slices=sum(volume.grid.shape[0] for volume in volumes.values()),
+        shared=request.shared,
         durations_s=dict(durations_s),
     )
 

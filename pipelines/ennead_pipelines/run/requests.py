@@ -51,6 +51,8 @@ class MeasureRequest:
     ----------
     inputs : tuple of str
         Manifest input names, in the order of the volumes that come with the request.
+    shared : bool
+        The volumes were decoded for another job.
     declined : tuple of str
         Outputs refused before the run.
     at : datetime
@@ -65,6 +67,7 @@ class MeasureRequest:
     input_digest: str
     parameters_digest: str
     inputs: tuple[str, ...]
+    shared: bool
     declined: tuple[str, ...]
     thresholds: Mapping[str, float]
     organisation: str
@@ -107,4 +110,6 @@ class JobOutput:
     findings: tuple[FindingSummary, ...]
     segments: tuple[SegmentSummary, ...]
     refusals: tuple[Refusal, ...]
+    slices: int
+    shared: bool
     durations_s: Mapping[str, float]

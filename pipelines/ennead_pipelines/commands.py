@@ -1,0 +1,130 @@
+"""Packages: list, enable, disable, and check against their reference cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ennead.cli.options import DEFAULT_HOME, Home, opened
+
+if TYPE_CHECKING:
+    from ennead.plugins import DiscoveredPackage
+
+packages = typer.Typer(
+    help="Packages: list, enable, disable, and check against their reference cases.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+PackageName = Annotated[str, typer.Argument(help="Id of the package, as `list` shows it.")]
+
+
+@packages.command("list")
+def list_packages(home: Home = DEFAULT_HOME) -> None:
+    """Every installed package, whether it is enabled, and what is wrong with a broken one.
+
+    Try:
+
+      ennead packages list
+    """
+    from ennead.plugins import discover_packages
+    from ennead_pipelines.packages import introduce, states
+
+    found = discover_packages()
+    with opened(home) as (_, database):
+        with database.begin() as connection:
+            introduce(connection, found)
+        with database.read() as connection:
+            known = states(connection, found)
+    for each in known:
+        package = each.package
+        version = package.manifest.version if package.manifest else "–"
+        state = "broken" if package.error else "enabled" if each.enabled else "disabled"
+        typer.echo(f"{package.id:<16} {version:<10} {state:<9} {package.distribution}")
+        if package.error:
+            typer.echo(f"    {package.error}")
+
+
+@packages.command("enable")
+def enable(package: PackageName, home: Home = DEFAULT_HOME) -> None:
+    """Run a package on studies that arrive from now on, once its reference cases reproduce.
+
+    Try:
+
+      ennead packages enable lung
+    """
+    from ennead.errors import Conflict
+
+    found = _installed(package)
+    if found.manifest is not None and found.usable and not _check(found):
+        raise Conflict(
+            f"Package {package!r} does not reproduce its reference cases; it is not enabled."
+        )
+    _switch(package, home, enabled=True)
+
+
+@packages.command("disable")
+def disable(package: PackageName, home: Home = DEFAULT_HOME) -> None:
+    """Leave a package out from now on; its results stay.
+
+    Try:
+
+      ennead packages disable lung
+    """
+    _switch(package, home, enabled=False)
+
+
+@packages.command("check")
+def check(package: PackageName) -> None:
+    """Run a package's reference cases here; ends with status 1 when one does not reproduce.
+
+    Try:
+
+      ennead packages check lung
+    """
+    if not _check(_installed(package)):
+        raise typer.Exit(1)
+
+
+def _installed(package_id: str) -> DiscoveredPackage:
+    from ennead.errors import ContractError, NotFound
+    from ennead.plugins import discover_packages
+
+    found = {package.id: package for package in discover_packages()}
+    if package_id not in found:
+        known = ", ".join(found) or "none"
+        raise NotFound(f"No package {package_id!r} is installed here; installed are: {known}.")
+    package = found[package_id]
+    if package.error:
+        raise ContractError(f"Package {package_id!r} is broken: {package.error}")
+    return package
+
+
+def _check(package: DiscoveredPackage) -> bool:
+    from ennead_pipelines.reference import reproduce
+
+    assert package.manifest is not None
+    if not package.manifest.test:
+        typer.echo(f"{package.id} declares no reference case: nothing here shows that it works")
+        return True
+    good = True
+    for value in reproduce(package.manifest):
+        good = good and value.passed
+        got = "nothing" if value.got is None else f"{value.got:.6g}"
+        mark = "ok  " if value.passed else "FAIL"
+        expected = f"{value.expected:.6g} ± {value.tolerance:.3g}"
+        typer.echo(f"{mark}  {value.case}  {value.output:<16} {got}  (expected {expected})")
+    return good
+
+
+def _switch(package_id: str, home: Home, *, enabled: bool) -> None:
+    from ennead.plugins import discover_packages
+    from ennead.security import SYSTEM
+    from ennead_pipelines.packages import introduce, switch
+
+    found = discover_packages()
+    with opened(home) as (_, database), database.begin() as connection:
+        introduce(connection, found)
+        switch(connection, found, package_id, SYSTEM, enabled=enabled)
+    typer.echo(f"{package_id} is {'enabled' if enabled else 'disabled'}")

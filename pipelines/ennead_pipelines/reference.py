@@ -1,0 +1,126 @@
+"""A package's reference cases: the phantom goes the whole way but for Ray and the archive."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+
+from ennead.contracts import InstanceRecord, RunContext, SeriesRecord
+from ennead.errors import ContractError
+from ennead.findings import Finding
+from ennead.identifiers import (
+    InstanceUID,
+    SeriesUID,
+    SOPClassUID,
+    StudyUID,
+    TransferSyntaxUID,
+)
+from ennead.plugins import Manifest, load_pipeline
+from ennead.plugins.manifest import ReferenceCase
+from ennead.texts import translate
+from ennead_pipelines.run.check import checked, without_declined
+from ennead_pipelines.run.inputs import load_request
+from ennead_pipelines.run.load import load
+from ennead_pipelines.select import Candidate, match
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One expected value and what came; ``got`` is None when the package did not say it."""
+
+    case: str
+    output: str
+    expected: float
+    tolerance: float
+    got: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it reproduces."""
+        return self.got is not None and abs(self.got - self.expected) <= self.tolerance
+
+
+def reproduce(manifest: Manifest) -> Iterator[Comparison]:
+    """Run every reference case of a package.
+
+    Raises
+    ------
+    ContractError
+        The package declines its own phantom, or breaks its manifest.
+    """
+    for case in manifest.test:
+        measured = _measured(manifest, case)
+        for output, expected in case.expect.items():
+            yield Comparison(
+                case.input, output, expected.value, expected.tolerance, measured.get(output)
+            )
+
+
+def _measured(manifest: Manifest, case: ReferenceCase) -> dict[str, float]:
+    from ennead.testing.dicomize import write_series
+    from ennead.testing.phantoms import named_phantom
+
+    phantom = named_phantom(case.input.removeprefix("phantom:"))
+    with tempfile.TemporaryDirectory(prefix="ennead-check-") as folder:
+        paths = write_series(phantom.values, phantom.grid, Path(folder), **phantom.attributes)
+        candidate, by_uid = _candidate(paths)
+        selection = match(manifest, [candidate])
+        if not selection.runnable:
+            reasons = "; ".join(translate(r.text_key, "en", r.values) for r in selection.refusals)
+            raise ContractError(
+                f"Package {manifest.id!r} declines its own reference case {case.input}: {reasons}"
+            )
+        volumes = {
+            name: load(
+                load_request(
+                    StudyUID(candidate.record.study_uid),
+                    chosen.candidate,
+                    chosen.stack,
+                    lambda uid: by_uid[uid],
+                    2**31,
+                )
+            ).volume
+            for name, chosen in selection.inputs.items()
+        }
+    declined = frozenset(r.subject for r in selection.refusals)
+    thresholds = {t.id: t.default for t in manifest.threshold}
+    context = RunContext(volumes=volumes, thresholds=thresholds, declined=declined)
+    results = checked(load_pipeline(manifest).run(context), manifest, volumes)
+    return {
+        measurement.id: measurement.value
+        for result in without_declined(results, declined)
+        if isinstance(result, Finding)
+        for measurement in result.measurements
+    }
+
+
+def _candidate(paths: list[Path]) -> tuple[Candidate, dict[InstanceUID, Path]]:
+    """The files as the archive would describe them."""
+    instances, headers, by_uid = [], [], {}
+    for path in paths:
+        dataset = dcmread(path, stop_before_pixels=True)
+        uid = InstanceUID(str(dataset.SOPInstanceUID))
+        by_uid[uid] = path
+        headers.append(dataset.to_json_dict())
+        instances.append(
+            InstanceRecord(
+                study_uid=StudyUID(str(dataset.StudyInstanceUID)),
+                series_uid=SeriesUID(str(dataset.SeriesInstanceUID)),
+                instance_uid=uid,
+                sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
+                transfer_syntax_uid=TransferSyntaxUID(str(dataset.file_meta.TransferSyntaxUID)),
+                number=int(dataset.InstanceNumber),
+                frames=1,
+                size_bytes=path.stat().st_size,
+                sha256="",
+            )
+        )
+    first = instances[0]
+    record = SeriesRecord(
+        first.study_uid, first.series_uid, str(dataset.Modality), 1, "", "", len(instances)
+    )
+    return Candidate(record, instances, headers), by_uid
