@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from struct import Struct
 from typing import Final
@@ -99,9 +100,14 @@ def encode_command(elements: dict[int, int | str]) -> bytes:
 
 
 def encode_response(
-    command: Command, status: int, *, comment: str = "", dataset: bool = False, **counts: int
+    command: Command,
+    status: int,
+    *,
+    comment: str = "",
+    dataset: bool = False,
+    counts: Mapping[str, int] | None = None,
 ) -> bytes:
-    """The response to ``command``; ``counts`` are remaining, completed, failed, warning."""
+    """The response to ``command``; ``counts`` may hold remaining, completed, failed, warning."""
     elements: dict[int, int | str] = {
         Field.COMMAND_FIELD: command.number(Field.COMMAND_FIELD) | RESPONSE,
         Field.MESSAGE_ID_BEING_RESPONDED_TO: command.number(Field.MESSAGE_ID),
@@ -113,6 +119,6 @@ def encode_response(
             elements[field] = text[:64]
     if comment:
         elements[Field.ERROR_COMMENT] = comment[:64]
-    for name, value in counts.items():
+    for name, value in (counts or {}).items():
         elements[Field[name.upper()]] = min(value, 0xFFFF)
     return encode_command(elements)

@@ -8,114 +8,33 @@ on, as PS3.4 §C.2.2.1.3 wants; callers that must warn compare with those names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, true
+from sqlalchemy import Connection, Row, Select, and_, func, select, true
 
-from ennead_pacs.index.matching import (
-    Condition,
-    clean,
-    match_integer,
-    match_list,
-    match_name,
-    match_range,
-    match_text,
-    match_words,
-)
+from ennead_pacs.index.keys import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS, Matcher
+from ennead_pacs.index.matching import Condition, match_words
 from ennead_pacs.index.tables import STORED, instances, series, studies
 
-Matcher = Callable[[str, str], Condition]
-
-
-def _text(column: Any) -> Matcher:
-    return lambda value, dialect: match_text(column, clean(value), dialect)
-
-
-def _uid(column: Any) -> Matcher:
-    return lambda value, dialect: match_list(column, value.split("\\"), dialect)
-
-
-def _range(column: Any) -> Matcher:
-    return lambda value, _dialect: match_range(column, value)
-
-
-def _integer(column: Any) -> Matcher:
-    return lambda value, _dialect: match_integer(column, value)
-
-
-def _name(folded: Any, other: Any = None) -> Matcher:
-    return lambda value, dialect: match_name(folded, other, value, dialect)
-
-
-def _in_series(column: Any) -> Matcher:
-    def match(value: str, dialect: str) -> Condition:
-        wanted = [clean(v) for v in value.split("\\")]
-        if any(v in ("", "*") for v in wanted):
-            return true()
-        found = or_(*(match_text(column, v, dialect) for v in wanted))
-        return select(series.c.id).where(series.c.study_key == studies.c.id, found).exists()
-
-    return match
-
-
-def _sop_classes_in_study(value: str, dialect: str) -> Condition:
-    wanted = [v for v in value.split("\\") if v.strip()]
-    if not wanted:
-        return true()
-    joined = instances.join(series, instances.c.series_key == series.c.id)
-    return (
-        select(instances.c.id)
-        .select_from(joined)
-        .where(
-            series.c.study_key == studies.c.id,
-            match_list(instances.c.sop_class_uid, wanted, dialect),
-        )
-        .exists()
-    )
-
-
-STUDY_KEYS: Final[Mapping[str, Matcher]] = {
-    "StudyInstanceUID": _uid(studies.c.study_uid),
-    "PatientID": _text(studies.c.patient_id),
-    "PatientName": _name(studies.c.patient_name_folded, studies.c.patient_name_other),
-    "PatientSex": _text(studies.c.patient_sex),
-    "PatientBirthDate": _range(studies.c.patient_birth_date),
-    "StudyDate": _range(studies.c.study_date),
-    "StudyTime": _range(studies.c.study_time),
-    "StudyID": _text(studies.c.study_id),
-    "AccessionNumber": _text(studies.c.accession_number),
-    "StudyDescription": _text(studies.c.description),
-    "ReferringPhysicianName": _name(studies.c.referring_physician_folded),
-    "ModalitiesInStudy": _in_series(series.c.modality),
-    "SOPClassesInStudy": _sop_classes_in_study,
-}
-
-SERIES_KEYS: Final[Mapping[str, Matcher]] = {
-    "SeriesInstanceUID": _uid(series.c.series_uid),
-    "Modality": _text(series.c.modality),
-    "SeriesNumber": _integer(series.c.number),
-    "SeriesDescription": _text(series.c.description),
-    "BodyPartExamined": _text(series.c.body_part),
-    "Laterality": _text(series.c.laterality),
-    "ProtocolName": _text(series.c.protocol_name),
-    "SeriesDate": _range(series.c.series_date),
-    "SeriesTime": _range(series.c.series_time),
-    "PerformedProcedureStepStartDate": _range(series.c.performed_date),
-    "PerformedProcedureStepStartTime": _range(series.c.performed_time),
-    "StationName": _text(series.c.station_name),
-    "InstitutionName": _text(series.c.institution_name),
-}
-
-INSTANCE_KEYS: Final[Mapping[str, Matcher]] = {
-    "SOPInstanceUID": _uid(instances.c.instance_uid),
-    "SOPClassUID": _uid(instances.c.sop_class_uid),
-    "InstanceNumber": _integer(instances.c.number),
-    "NumberOfFrames": _integer(instances.c.frames),
-    "Rows": _integer(instances.c.rows),
-    "Columns": _integer(instances.c.columns),
-}
+__all__ = [
+    "INSTANCE_KEYS",
+    "SERIES_KEYS",
+    "STUDY_KEYS",
+    "InstanceQuery",
+    "SeriesQuery",
+    "StudyQuery",
+    "count_studies",
+    "instance_statement",
+    "patient_statement",
+    "search_instances",
+    "search_series",
+    "search_studies",
+    "series_statement",
+    "study_conditions",
+    "study_statement",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +112,19 @@ def study_conditions(query: StudyQuery, dialect: str) -> Any:
     )
 
 
-def search_studies(connection: Connection, query: StudyQuery) -> Sequence[Row[Any]]:
-    """Rows of ``studies`` that match, with every column of the table."""
-    statement = select(studies).where(study_conditions(query, connection.dialect.name))
+def study_statement(query: StudyQuery, dialect: str) -> Select[Any]:
+    """The statement behind :func:`search_studies`, for callers that stream its rows."""
+    statement = select(studies).where(study_conditions(query, dialect))
     if query.newest_first:
         order = [studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.id.desc()]
     else:
         order = [studies.c.id.asc()]
-    return connection.execute(_page(statement.order_by(*order), query.limit, query.offset)).all()
+    return _page(statement.order_by(*order), query.limit, query.offset)
+
+
+def search_studies(connection: Connection, query: StudyQuery) -> Sequence[Row[Any]]:
+    """Rows of ``studies`` that match, with every column of the table."""
+    return connection.execute(study_statement(query, connection.dialect.name)).all()
 
 
 def count_studies(connection: Connection, query: StudyQuery) -> int:
@@ -209,8 +133,38 @@ def count_studies(connection: Connection, query: StudyQuery) -> int:
     return connection.execute(select(func.count()).select_from(studies).where(where)).scalar_one()
 
 
+def patient_statement(query: StudyQuery, dialect: str) -> Select[Any]:
+    """Distinct patients of the studies that match, by patient ID (Patient Root, PS3.4 §C.6.1)."""
+    return (
+        select(
+            studies.c.patient_id,
+            func.min(studies.c.patient_name).label("patient_name"),
+            func.min(studies.c.patient_sex).label("patient_sex"),
+            func.min(studies.c.patient_birth_date).label("patient_birth_date"),
+            func.count().label("study_count"),
+        )
+        .where(study_conditions(query, dialect))
+        .group_by(studies.c.patient_id)
+        .order_by(studies.c.patient_id)
+    )
+
+
 #: Study columns that come with every series and instance row.
 _STUDY_COLUMNS = [studies.c.study_uid, studies.c.patient_id, studies.c.patient_name]
+
+
+def series_statement(query: SeriesQuery, dialect: str) -> Select[Any]:
+    """The statement behind :func:`search_series`."""
+    statement = (
+        select(series, *_STUDY_COLUMNS)
+        .select_from(series.join(studies, series.c.study_key == studies.c.id))
+        .where(
+            series.c.instance_count > 0,
+            _conditions(query.filters, dialect, STUDY_KEYS, SERIES_KEYS),
+        )
+        .order_by(series.c.study_key, series.c.number, series.c.id)
+    )
+    return _page(statement, query.limit, query.offset)
 
 
 def search_series(connection: Connection, query: SeriesQuery) -> Sequence[Row[Any]]:
@@ -218,23 +172,11 @@ def search_series(connection: Connection, query: SeriesQuery) -> Sequence[Row[An
 
     By study, then series number, then arrival.
     """
-    statement = (
-        select(series, *_STUDY_COLUMNS)
-        .select_from(series.join(studies, series.c.study_key == studies.c.id))
-        .where(
-            series.c.instance_count > 0,
-            _conditions(query.filters, connection.dialect.name, STUDY_KEYS, SERIES_KEYS),
-        )
-        .order_by(series.c.study_key, series.c.number, series.c.id)
-    )
-    return connection.execute(_page(statement, query.limit, query.offset)).all()
+    return connection.execute(series_statement(query, connection.dialect.name)).all()
 
 
-def search_instances(connection: Connection, query: InstanceQuery) -> Sequence[Row[Any]]:
-    """Rows of ``instances`` that match, with ``study_uid``, ``series_uid``, ``modality`` and more.
-
-    By series, then instance number, then arrival. Lost objects are not shown.
-    """
+def instance_statement(query: InstanceQuery, dialect: str) -> Select[Any]:
+    """The statement behind :func:`search_instances`."""
     statement = (
         select(instances, series.c.series_uid, series.c.modality, *_STUDY_COLUMNS)
         .select_from(
@@ -244,10 +186,16 @@ def search_instances(connection: Connection, query: InstanceQuery) -> Sequence[R
         )
         .where(
             instances.c.state == STORED,
-            _conditions(
-                query.filters, connection.dialect.name, STUDY_KEYS, SERIES_KEYS, INSTANCE_KEYS
-            ),
+            _conditions(query.filters, dialect, STUDY_KEYS, SERIES_KEYS, INSTANCE_KEYS),
         )
         .order_by(instances.c.series_key, instances.c.number, instances.c.id)
     )
-    return connection.execute(_page(statement, query.limit, query.offset)).all()
+    return _page(statement, query.limit, query.offset)
+
+
+def search_instances(connection: Connection, query: InstanceQuery) -> Sequence[Row[Any]]:
+    """Rows of ``instances`` that match, with ``study_uid``, ``series_uid``, ``modality`` and more.
+
+    By series, then instance number, then arrival. Lost objects are not shown.
+    """
+    return connection.execute(instance_statement(query, connection.dialect.name)).all()

@@ -15,7 +15,7 @@ from ennead.errors import MalformedObject
 from ennead_pacs.storage.transfer_syntaxes import TransferSyntax
 
 PIXEL_DATA: Final = 0x7FE00010
-#: Longest value that is kept; longer ones are remembered in ``DatasetScanner.overlong``.
+#: Longer than any value the index takes may be.
 VALUE_LIMIT: Final = 1024
 _CODESTREAM: Final = 2048
 _UNDEFINED: Final = 0xFFFFFFFF
@@ -41,20 +41,28 @@ class DatasetScanner:
         Tags at the top level whose value is kept in ``values``.
     depth_limit : int
         Deepest nesting of sequences.
+    value_limit : int
+        Longest value that is kept; longer ones are remembered in ``overlong``.
 
     Attributes
     ----------
     values, vrs : dict
         Tag → value bytes, tag → VR (``b""`` in implicit VR) of the wanted attributes.
     overlong : set of int
-        Wanted tags whose value passed :data:`VALUE_LIMIT`.
+        Wanted tags whose value passed the limit.
     pixel_length : int or None
         Length of native PixelData; None when absent or encapsulated.
     codestream : bytes or None
         First bytes of the first fragment after the offset table.
     """
 
-    def __init__(self, syntax: TransferSyntax, wanted: Container[int], depth_limit: int) -> None:
+    def __init__(
+        self,
+        syntax: TransferSyntax,
+        wanted: Container[int],
+        depth_limit: int,
+        value_limit: int = VALUE_LIMIT,
+    ) -> None:
         order = ">" if syntax.big_endian else "<"
         self._explicit = Struct(order + "HH2sH").unpack_from
         self._implicit = Struct(order + "HHI").unpack_from
@@ -62,6 +70,7 @@ class DatasetScanner:
         self._syntax = syntax
         self._wanted = wanted
         self._depth_limit = depth_limit
+        self._value_limit = value_limit
         self._carry = b""
         self._skip = 0
         self._position = 0  # offset of the next byte to be parsed
@@ -198,7 +207,7 @@ class DatasetScanner:
                 )
             if kind == _DATASET:
                 if tag in wanted:
-                    if length > VALUE_LIMIT:
+                    if length > self._value_limit:
                         self.overlong.add(tag)
                     elif offset + header + length > size:
                         break
