@@ -1,64 +1,123 @@
+"""The web application with a token, and instances in it."""
+
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import pydicom
 import pytest
-from ennead.app.web import create_app
-from ennead.database import Database
-from ennead.geometry import Grid
-from ennead.security import SYSTEM, Role
-from ennead.settings import Settings
-from ennead.testing.dicomize import write_series
-from ennead_pacs.ingest import Ingest
+import uvicorn
 from starlette.testclient import TestClient
 
-
-def ct_series(folder: Path, slices: int = 6, side: int = 32, **attributes: object) -> list[Path]:
-    """A small CT series whose pixel at row r, column c of slice z is r + 2 c + 3 z - 1000 HU."""
-    z, y, x = np.mgrid[0:slices, 0:side, 0:side]
-    values = (y + 2 * x + 3 * z - 1000).astype(np.float32)
-    grid = Grid(
-        shape=(slices, side, side),
-        origin_mm=(0.0, 0.0, 0.0),
-        axes=((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),
-        spacing_mm=(2.0, 1.0, 1.0),
-    )
-    return write_series(values, grid, folder, **attributes)
+from ennead.app.web import create_app
+from ennead.database import Database
+from ennead.security import SYSTEM, Role, tokens
+from ennead.settings import Settings
+from ennead_pacs.ingest import Ingest
 
 
-@pytest.fixture
-def series_of(tmp_path: Path) -> Callable[..., list[Path]]:
-    made = 0
+@dataclass(frozen=True)
+class StoredSeries:
+    study: str
+    series: str
+    instances: list[str]
+    files: list[Path]
 
-    def make(slices: int = 6, **attributes: object) -> list[Path]:
-        nonlocal made
-        made += 1
-        return ct_series(tmp_path / f"series-{made}", slices, **attributes)
+    @property
+    def url(self) -> str:
+        return f"/dicom-web/studies/{self.study}/series/{self.series}"
 
-    return make
+    def instance_url(self, index: int = 0) -> str:
+        return f"{self.url}/instances/{self.instances[index]}"
 
 
 @pytest.fixture
-def ingest(settings: Settings, database: Database) -> Iterator[Ingest]:
-    with Ingest(settings, database) as opened:
-        yield opened
+def stored(ingest: Ingest) -> Callable[[list[Path]], StoredSeries]:
+    """Store the files of one series."""
+
+    def store(files: list[Path]) -> StoredSeries:
+        headers = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+        for file in files:
+            ingest.store(file, source="test")
+        return StoredSeries(
+            headers[0].StudyInstanceUID,
+            headers[0].SeriesInstanceUID,
+            [h.SOPInstanceUID for h in headers],
+            files,
+        )
+
+    return store
 
 
 @pytest.fixture
-def token(settings: Settings, database: Database) -> Callable[[str], str]:
-    from ennead.security.tokens import create
-
+def token(database: Database) -> Callable[[str], str]:
     def make(role: str) -> str:
         with database.begin() as connection:
-            return create(connection, SYSTEM, name=f"test-{role}", roles={Role(role)})
+            return tokens.create(connection, SYSTEM, name=f"test-{role}", roles={Role(role)})
 
     return make
 
 
 @pytest.fixture
-def client(settings: Settings, database: Database, token: Callable[[str], str]) -> Iterator[TestClient]:
-    app = create_app(settings)
-    with TestClient(app, headers={"Authorization": f"Bearer {token('admin')}"}) as opened:
+def client(
+    settings: Settings, database: Database, token: Callable[[str], str]
+) -> Iterator[TestClient]:
+    headers = {"Authorization": f"Bearer {token('admin')}"}
+    with TestClient(create_app(settings), headers=headers) as opened:
         yield opened
+
+
+@pytest.fixture
+def address(settings: Settings, database: Database) -> Iterator[str]:
+    """The application behind a real HTTP server, for peers that bring their own client."""
+    config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+
+
+def multipart_body(files: list[bytes], boundary: str = "BBB") -> tuple[bytes, dict[str, str]]:
+    parts = [
+        f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode() + data + b"\r\n"
+        for data in files
+    ]
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+    return body, {"Content-Type": kind}
+
+
+@pytest.fixture
+def stow_request() -> Callable[..., tuple[bytes, dict[str, str]]]:
+    """Body and headers of a STOW-RS request."""
+    return multipart_body
+
+
+@pytest.fixture
+def parts_of() -> Callable[[bytes, str], list[tuple[dict[str, str], bytes]]]:
+    """Split a multipart answer: headers and body of each part, lengths checked."""
+
+    def split(body: bytes, content_type: str) -> list[tuple[dict[str, str], bytes]]:
+        boundary = content_type.partition("boundary=")[2].strip('"').encode()
+        opening, *pieces, closing = (b"\r\n" + body).split(b"\r\n--" + boundary)
+        assert (opening, closing) == (b"", b"--\r\n")
+        found = []
+        for piece in pieces:
+            head, _, payload = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+            lines = (line.split(": ", 1) for line in head.decode().split("\r\n"))
+            headers = {name.lower(): value for name, value in lines}
+            assert int(headers["content-length"]) == len(payload)
+            found.append((headers, payload))
+        return found
+
+    return split
