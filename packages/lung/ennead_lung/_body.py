@@ -9,20 +9,20 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ennead.findings import Mask
-from ennead_lung._coarse import Coarse, Image, ball_dilate, ball_erode, enlarge
+from ennead_lung._coarse import Coarse, Image, ball_close, ball_dilate, ball_erode, enlarge
 
 #: Air for the purpose of finding lungs (specialties page, section 1).
 AIR_HU = -500.0
 #: A border pocket whose mean is at or below is outside air; a lung cut by the edge is denser.
 OUTSIDE_MEAN_HU = -940.0
 #: Pockets whose inner median is at or below are gas, not lung.
-GAS_MEDIAN_HU = -965.0
+GAS_MEDIAN_HU = -955.0
 #: Smallest pocket that may be (part of) a lung.
 POCKET_CM3 = 15.0
 #: Tissue thinner than twice this (table shells, blankets) is not body.
 THIN_MM = 6.0
 #: At least this share of a lung's surface lies against the body.
-IN_BODY_SHARE = 0.6
+IN_BODY_SHARE = 0.55
 #: Bone for finding the spine.
 SPINE_BONE_HU = 180.0
 
@@ -109,7 +109,7 @@ def pockets_like_lung(coarse: Coarse, air: Mask) -> Mask:
             box = tuple(slice(max(0, b.start - 3), b.stop + 3) for b in boxes[label - 1])
             pocket = labels[box] == label
             keep[label] = _dense_as_lung(coarse.hu[box], pocket) and _in_body(
-                pocket, air[box], patient[box]
+                pocket, air[box], patient[box], coarse.grid.spacing_mm
             )
     return np.asarray(keep[labels])
 
@@ -120,8 +120,12 @@ def _dense_as_lung(hu: Image, pocket: Mask) -> bool:
     return GAS_MEDIAN_HU < median <= AIR_HU
 
 
-def _in_body(pocket: Mask, air: Mask, patient: Mask) -> bool:
-    shell = ndimage.binary_dilation(pocket, iterations=3) & ~air
+def _in_body(
+    pocket: Mask, air: Mask, patient: Mask, spacing_mm: tuple[float, float, float]
+) -> bool:
+    """Whether the outer surface lies against the body; vessels inside do not count."""
+    whole = ball_close(pocket, THIN_MM, spacing_mm)
+    shell = ndimage.binary_dilation(whole, iterations=2) & ~whole & ~air
     return bool(shell.any()) and float(patient[shell].mean()) >= IN_BODY_SHARE
 
 

@@ -22,10 +22,10 @@ from ennead_lung.mask import Anatomy
 #: Blood and heart below are unenhanced, above are enhanced; between, nobody can tell.
 UNENHANCED_BELOW_HU = 75.0
 ENHANCED_ABOVE_HU = 90.0
-#: Which value of the smoothed mediastinum stands for its blood.
-BLOOD_PERCENTILE = 90.0
+#: This much of the smoothed mediastinum is at least as bright as the value taken for its blood.
+POOL_CM3 = 30.0
 #: The mediastinum must be at least this large to be measured.
-SMALLEST_CM3 = 20.0
+SMALLEST_CM3 = 60.0
 #: Vertebrae begin about this far in front of the vertebral column's centre of bone.
 SPINE_FRONT_MM = 30.0
 #: Where one lung is missing, the mediastinum is taken to end this far beyond the midline.
@@ -107,9 +107,9 @@ def _said_enhanced(attributes: JSONAttributes) -> str:
 def blood_hu(anatomy: Anatomy) -> float | None:
     """Attenuation of heart and great vessels, HU; None when too little of them is seen.
 
-    The space between the lungs, row by row, in front of the spine, is smoothed over 3 mm. Its
-    90th percentile is blood in an unenhanced scan (muscle and fat lie below) and contrast in an
-    enhanced one.
+    The space between the lungs, row by row, in front of the spine, is smoothed over 3 mm. The
+    value that 30 cm3 of it reach is blood in an unenhanced scan (muscle and fat lie below) and
+    contrast in an enhanced one; calcifications and catheters are smaller than that.
     """
     coarse = anatomy.coarse
     closed = anatomy.closed
@@ -129,9 +129,11 @@ def blood_hu(anatomy: Anatomy) -> float | None:
         between &= (np.arange(closed.shape[1]) < front)[None, :, None]
     smooth = ndimage.gaussian_filter(coarse.hu, [3.0 / s for s in coarse.grid.spacing_mm])
     selected = smooth[between & (smooth > -50) & (smooth < 700)]
-    if selected.size * coarse.grid.voxel_volume_mm3 / 1000 < SMALLEST_CM3:
+    voxel_cm3 = coarse.grid.voxel_volume_mm3 / 1000
+    if selected.size * voxel_cm3 < SMALLEST_CM3:
         return None
-    return float(np.percentile(selected, BLOOD_PERCENTILE))
+    pool = int(POOL_CM3 / voxel_cm3)
+    return float(np.partition(selected, -pool)[-pool])
 
 
 def _edge(lung: np.ndarray, *, last: bool) -> np.ndarray:

@@ -88,7 +88,7 @@ def test_empty_image_has_no_lungs() -> None:
 
 
 def test_gas_and_foam_are_not_lung() -> None:
-    hu, grid, right, _left = two_ellipsoids()
+    hu, grid, _right, _left = two_ellipsoids()
     clean = volumes(hu, grid)[2]
     assert clean.right.any()
     for value in (-1000, -985):
