@@ -25,8 +25,14 @@ from ennead_pipelines.encode.groups import (
 )
 from ennead_pipelines.encode.header import Run, part10
 from ennead_pipelines.encode.identity import ResultIdentity
-from ennead_pipelines.encode.labels import slice_areas
-from ennead_pipelines.encode.seg import BINARY_CLASS, LABELMAP_CLASS, SegmentTracking, build_seg
+from ennead_pipelines.encode.labels import Labels, join, slice_areas
+from ennead_pipelines.encode.seg import (
+    BINARY_CLASS,
+    LABELMAP_CLASS,
+    SegmentTracking,
+    build_seg,
+    require_writable,
+)
 from ennead_pipelines.encode.sources import SourceSeries, as_received
 from ennead_pipelines.encode.sr import build_sr
 
@@ -126,17 +132,17 @@ def _encode(
 
     owners = _owners(findings)
     segment_numbers = {s.id: n for n, s in enumerate(segments, 1)}
-    areas = {s.id: slice_areas(s) for s in segments}
     seg: bytes | None = None
-    labels = None
+    labels: Labels | None = None
+    areas: dict[str, npt.NDArray[np.int64]] = {}
     reference: ObjectReference | None = None
     if segments:
         source = sources[segments[0].series_uid]
+        require_writable(segments, source)
+        areas = {s.id: slice_areas(s) for s in segments}
+        labels = join(segments, areas, seg_encoding)
         tracking = {s.id: _segment_tracking(run, s, owners.get(s.id)) for s in segments}
-        dataset, labels = build_seg(
-            run, segments, tracking, source, encoding=seg_encoding, areas=areas
-        )
-        seg = part10(dataset)
+        seg = part10(build_seg(run, segments, labels, tracking, source, encoding=seg_encoding))
         check_seg(seg, segments, labels, source)
         reference = ObjectReference(
             SOPClassUID(LABELMAP_CLASS if seg_encoding == "labelmap" else BINARY_CLASS),

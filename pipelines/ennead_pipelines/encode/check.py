@@ -21,12 +21,14 @@ from ennead.findings import Finding, Segment
 from ennead_pipelines.encode import codes
 from ennead_pipelines.encode.codes import read_code
 from ennead_pipelines.encode.content import (
+    Key,
+    by_concept,
     child_of,
     children_of,
     concept,
+    in_containers,
     is_concept,
     value_of,
-    walk,
 )
 from ennead_pipelines.encode.groups import GroupReferences
 from ennead_pipelines.encode.labels import Labels
@@ -137,25 +139,34 @@ def check_sr(
         A code, value, unit, tracking identifier or reference differs or is absent.
     """
     dataset = _read(part10)
-    check_document(dataset)
-    groups = measurement_groups(dataset)
+    groups = check_document(dataset)
     _require(len(groups) == len(findings), f"{len(groups)} groups for {len(findings)} findings")
     for group, finding in zip(groups, findings, strict=True):
         _check_group(group, finding, references[finding.id])
 
 
-def check_document(dataset: Dataset) -> None:
+def check_document(dataset: Dataset) -> list[Dataset]:
     """The rules every report of ours keeps, first versions and reviewed ones alike.
 
     Root title and containers, unit and method of every number in a group, tracking identifiers
-    first and unique, every reference covered by the evidence.
+    first and unique, every image covered by the evidence.
+
+    Returns
+    -------
+    list of Dataset
+        The measurement groups, in order.
+
+    Raises
+    ------
+    EncodedResultInvalid
+        Names the rule that is broken.
     """
     _require(is_concept(dataset, codes.IMAGING_MEASUREMENT_REPORT), "the root title is not 126000")
     for name in (codes.IMAGE_LIBRARY, codes.IMAGING_MEASUREMENTS):
         _require(child_of(dataset, name, "CONTAINER") is not None, f"{name.meaning} is missing")
-    evidence = evidence_uids(dataset)
+    groups = measurement_groups(dataset)
     tracked: list[str] = []
-    for group in measurement_groups(dataset):
+    for group in groups:
         first, second = group.ContentSequence[:2]
         _require(
             is_concept(first, codes.TRACKING_ID) and is_concept(second, codes.TRACKING_UID),
@@ -166,10 +177,12 @@ def check_document(dataset: Dataset) -> None:
         for item in children_of(group, value_type="NUM"):
             _check_number(item)
     _require(len(set(tracked)) == len(tracked), "two groups have one Tracking UID")
-    for item in walk(dataset):
+    evidence = evidence_uids(dataset)
+    for item in in_containers(dataset):
         if item.ValueType == "IMAGE":
             uid = str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
             _require(uid in evidence, f"image {uid} is referenced but not in the evidence")
+    return groups
 
 
 def measurement_groups(dataset: Dataset) -> list[Dataset]:
@@ -194,28 +207,28 @@ def evidence_uids(dataset: Dataset) -> set[str]:
 
 def _check_number(item: Dataset) -> None:
     measured = item.MeasuredValueSequence[0]
-    name = concept(item).meaning
-    _require(bool(measured.get("MeasurementUnitsCodeSequence")), f"{name} has no unit")
-    _require(
-        child_of(item, codes.MEASUREMENT_METHOD) is not None
-        or child_of(item, codes.DERIVATION) is not None,
-        f"{name} has neither method nor derivation",
-    )
+    children = by_concept(item)
+    if not measured.get("MeasurementUnitsCodeSequence"):
+        _require(False, f"{concept(item).meaning} has no unit")
+    if _key(codes.MEASUREMENT_METHOD) not in children and _key(codes.DERIVATION) not in children:
+        _require(False, f"{concept(item).meaning} has neither method nor derivation")
 
 
 def _check_group(group: Dataset, finding: Finding, references: GroupReferences) -> None:
     what = f"finding {finding.id!r}"
+    children = by_concept(group)
     _require(str(group.ContentSequence[1].UID) == references.tracking_uid, f"{what}: tracking UID")
     for name, expected in (
         (codes.FINDING, finding.finding),
         (codes.FINDING_CATEGORY, finding.category),
         (codes.FINDING_SITE, finding.site),
     ):
-        item = child_of(group, name, "CODE")
-        if expected is None or item is None:
-            _require(expected is None and item is None, f"{what}: {name.meaning} is missing")
-        else:
-            _same_code(read_code(item.ConceptCodeSequence[0]), expected)
+        items = children.get(_key(name), [])
+        _require(
+            len(items) == (expected is not None), f"{what}: {name.meaning} is missing or repeated"
+        )
+        if expected is not None:
+            _same_code(read_code(items[0].ConceptCodeSequence[0]), expected)
     numbers = children_of(group, value_type="NUM")
     _require(len(numbers) == len(finding.measurements), f"{what}: number of measurements")
     for item, measurement in zip(numbers, finding.measurements, strict=True):
@@ -223,20 +236,26 @@ def _check_group(group: Dataset, finding: Finding, references: GroupReferences) 
         unit = item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0]
         _same_code(read_code(unit), measurement.unit)
         _require(value_of(item) == float(measurement.value), f"{what}: {measurement.id} differs")
-    segment = child_of(group, codes.REFERENCED_SEGMENT, "IMAGE")
-    if references.segment_numbers and references.seg is not None:
-        _require(segment is not None, f"{what}: no Referenced Segment")
-        assert segment is not None
-        referenced = segment.ReferencedSOPSequence[0]
-        numbers_found = referenced.ReferencedSegmentNumber
-        found = [numbers_found] if isinstance(numbers_found, int) else list(numbers_found)
-        _require(
-            str(referenced.ReferencedSOPInstanceUID) == references.seg.instance_uid
-            and tuple(map(int, found)) == references.segment_numbers,
-            f"{what}: Referenced Segment does not resolve",
-        )
-    else:
-        _require(segment is None, f"{what}: a segment is referenced that was not returned")
+    _check_segments(children.get(_key(codes.REFERENCED_SEGMENT), []), references, what)
+
+
+def _check_segments(items: list[Dataset], references: GroupReferences, what: str) -> None:
+    if references.seg is None or not references.segment_numbers:
+        _require(not items, f"{what}: a segment is referenced that was not returned")
+        return
+    _require(len(items) == 1, f"{what}: {len(items)} Referenced Segment items")
+    referenced = items[0].ReferencedSOPSequence[0]
+    numbers = referenced.ReferencedSegmentNumber
+    found = (numbers,) if isinstance(numbers, int) else tuple(numbers)
+    _require(
+        str(referenced.ReferencedSOPInstanceUID) == references.seg.instance_uid
+        and tuple(map(int, found)) == references.segment_numbers,
+        f"{what}: Referenced Segment does not resolve",
+    )
+
+
+def _key(name: Code) -> Key:
+    return (name.value, name.scheme)
 
 
 def _same_code(found: Code, expected: Code) -> None:

@@ -112,6 +112,29 @@ def image(
 # --- Reading -----------------------------------------------------------------------------------
 
 
+Key = tuple[str, str]
+_CONCEPT_NAME, _CODE_VALUE, _SCHEME, _LONG_VALUE = 0x0040A043, 0x00080100, 0x00080102, 0x00080119
+
+
+def key_of(item: Dataset) -> Key:
+    """Value and scheme of the concept name; empty where a content item has none."""
+    names = item.get(_CONCEPT_NAME)
+    if names is None or not names.value:
+        return ("", "")
+    found = names.value[0]
+    value = found.get(_CODE_VALUE) or found.get(_LONG_VALUE)
+    scheme = found.get(_SCHEME)
+    return (str(value.value) if value else "", str(scheme.value) if scheme else "")
+
+
+def by_concept(item: Dataset) -> dict[Key, list[Dataset]]:
+    """Direct children by concept name, in order; for many look-ups in one item."""
+    found: dict[Key, list[Dataset]] = {}
+    for child in item.get("ContentSequence") or ():
+        found.setdefault(key_of(child), []).append(child)
+    return found
+
+
 def concept(item: Dataset) -> Code:
     """Concept name; an empty code where a content item has none."""
     names = item.get("ConceptNameCodeSequence")
@@ -120,8 +143,7 @@ def concept(item: Dataset) -> Code:
 
 def is_concept(item: Dataset, name: Code) -> bool:
     """Whether the item's concept name is ``name`` (meanings may differ)."""
-    found = concept(item)
-    return (found.value, found.scheme) == (name.value, name.scheme)
+    return key_of(item) == (name.value, name.scheme)
 
 
 def children_of(item: Dataset, name: Code | None = None, value_type: str = "") -> list[Dataset]:
@@ -140,11 +162,12 @@ def child_of(item: Dataset, name: Code, value_type: str = "") -> Dataset | None:
     return found[0] if found else None
 
 
-def walk(item: Dataset) -> Iterator[Dataset]:
-    """The item and everything below it."""
+def in_containers(item: Dataset) -> Iterator[Dataset]:
+    """Every item whose parents are all containers, the item itself first."""
     yield item
-    for child in item.get("ContentSequence") or ():
-        yield from walk(child)
+    if item.ValueType == "CONTAINER":
+        for child in item.get("ContentSequence") or ():
+            yield from in_containers(child)
 
 
 def value_of(item: Dataset) -> float:

@@ -72,6 +72,24 @@ def combine(
     return Labels(values, tuple(segments))
 
 
+def join(
+    segments: Sequence[Segment], areas: Mapping[str, npt.NDArray[np.int64]], encoding: str
+) -> Labels | None:
+    """The labels of ``segments``; None when they overlap and ``encoding`` is ``binary``.
+
+    Raises
+    ------
+    OverlappingSegments
+        They overlap and a label map was asked for.
+    """
+    try:
+        return combine(segments, areas)
+    except OverlappingSegments:
+        if encoding != "binary":
+            raise
+        return None
+
+
 def _overlap_message(segments: Sequence[Segment]) -> str:
     for n, one in enumerate(segments):
         for other in segments[n + 1 :]:

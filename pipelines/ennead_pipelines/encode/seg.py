@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
@@ -22,12 +21,12 @@ from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from ennead.codes import ANATOMICAL_STRUCTURE, Code, dcm
-from ennead.errors import EncodedResultInvalid, OverlappingSegments
+from ennead.errors import EncodedResultInvalid
 from ennead.findings import Segment
 from ennead.identifiers import TrackingUID
 from ennead_pipelines.encode.codes import SEGMENTATION, SOURCE_IMAGE, code_item, coded
 from ennead_pipelines.encode.header import MANUFACTURER, Run, new_object
-from ennead_pipelines.encode.labels import Labels, combine
+from ennead_pipelines.encode.labels import Labels
 from ennead_pipelines.encode.rle import encode_frames
 from ennead_pipelines.encode.sources import (
     SourceSeries,
@@ -53,33 +52,11 @@ class SegmentTracking:
     site: Code | None
 
 
-def build_seg(
-    run: Run,
-    segments: Sequence[Segment],
-    tracking: Mapping[str, SegmentTracking],
-    source: SourceSeries,
-    *,
-    encoding: str,
-    areas: Mapping[str, npt.NDArray[np.int64]],
-) -> tuple[Dataset, Labels | None]:
-    """The segmentation of a run.
-
-    Parameters
-    ----------
-    encoding : str
-        ``labelmap`` or ``binary``.
-    areas : mapping
-        :func:`ennead_pipelines.encode.labels.slice_areas` of each segment id.
-
-    Returns
-    -------
-    (Dataset, Labels or None)
-        Ready to write; the labels it shows, or None when segments overlap (BINARY only).
+def require_writable(segments: Sequence[Segment], source: SourceSeries) -> None:
+    """Refuse what no segmentation can say.
 
     Raises
     ------
-    OverlappingSegments
-        A label map of segments that share voxels.
     GeometryMissing, GridMismatch
         The source has no usable geometry, or a segment lies on another grid.
     EncodedResultInvalid
@@ -96,12 +73,28 @@ def build_seg(
                 f"A segment label has at most {_LABEL_LIMIT} characters (LO); that of "
                 f"{segment.id!r} has {len(segment.label)}."
             )
-    labels: Labels | None = None
-    try:
-        labels = combine(segments, areas)
-    except OverlappingSegments:
-        if encoding != "binary":
-            raise
+
+
+def build_seg(
+    run: Run,
+    segments: Sequence[Segment],
+    labels: Labels | None,
+    tracking: Mapping[str, SegmentTracking],
+    source: SourceSeries,
+    *,
+    encoding: str,
+) -> Dataset:
+    """The segmentation of a run, ready to write.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Passed by :func:`require_writable`.
+    labels : Labels or None
+        Of the segments; None when they overlap, which only ``binary`` can write.
+    encoding : str
+        ``labelmap`` or ``binary``.
+    """
     is_labelmap = encoding == "labelmap"
     dataset = new_object(
         run,
@@ -122,7 +115,7 @@ def build_seg(
         _labelmap_pixels(dataset, labels)
     else:
         _binary_pixels(dataset, segments)
-    return dataset, labels
+    return dataset
 
 
 def _image_modules(dataset: Dataset, run: Run, source: SourceSeries, is_labelmap: bool) -> None:

@@ -10,8 +10,8 @@
 
 The successor lies in the same series, names its direct predecessor, keeps the image library and
 the evidence, and holds exactly the groups decided so far (``Completion Flag Description`` says how
-many of how many; ``is_complete`` when all are). Its UID is a function of both documents, the reader and the decisions: trying again with the
-same ``at`` gives the same bytes.
+many of how many; ``is_complete`` when all are). Its UID is a function of both documents, the
+reader and the decisions: trying again with the same ``at`` gives the same bytes.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from ennead.testing.results import (
 )
 from ennead_pipelines.encode import SourceSeries, codes
 from ennead_pipelines.encode.check import check_document, check_sr, measurement_groups
-from ennead_pipelines.encode.content import child_of, children_of, is_concept, walk
+from ennead_pipelines.encode.content import child_of, children_of, in_containers, is_concept
 from ennead_pipelines.encode.groups import GroupReferences
 from ennead_pipelines.encode.header import part10
 from ennead_pipelines.review import read_measurements
@@ -151,7 +151,7 @@ def test_the_image_library_and_the_evidence_name_every_source(encoded: Any) -> N
     dataset = read(results)
     library = child_of(dataset, codes.IMAGE_LIBRARY)
     assert library is not None
-    entries = [i for i in walk(library) if i.ValueType == "IMAGE"]
+    entries = [i for i in in_containers(library) if i.ValueType == "IMAGE"]
     uids = [str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for i in entries]
     assert uids == [str(d.SOPInstanceUID) for d in source_headers(GRID)]
     study = dataset.CurrentRequestedProcedureEvidenceSequence[0]
