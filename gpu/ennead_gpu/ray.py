@@ -2,7 +2,7 @@
 
 A local Ray belongs to the process that starts it: it ends with that process, keeps its files in
 the instance's home (or a short directory of ours, since a Unix socket's path ends at 107 bytes),
-answers on the loopback address, asks for a token, and tells nobody that it is used.
+refuses whoever does not know the home's token, and tells nobody that it is used.
 """
 
 from __future__ import annotations
