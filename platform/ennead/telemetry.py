@@ -22,6 +22,8 @@ import structlog
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+    from prometheus_client import Metric
+    from prometheus_client.registry import Collector
 
     from ennead.settings import Settings
 
@@ -135,7 +137,7 @@ def span(name: str, **attributes: str | int | float | bool) -> Iterator[Span]:
 
 
 def metrics_text() -> bytes:
-    """All metrics of this node in Prometheus' text format."""
+    """All ``ennead_…`` metrics of this node in Prometheus' text format."""
     from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
     folder = os.environ.get(METRICS_VARIABLE)
@@ -143,6 +145,17 @@ def metrics_text() -> bytes:
         return generate_latest(REGISTRY)
     from prometheus_client.multiprocess import MultiProcessCollector
 
+    every = MultiProcessCollector(CollectorRegistry(), path=folder)  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    registry.register(_Own(every))
     return generate_latest(registry)
+
+
+class _Own:
+    """Ours among the metrics of the folder: libraries in our processes write theirs there too."""
+
+    def __init__(self, every: Collector) -> None:
+        self._every = every
+
+    def collect(self) -> Iterator[Metric]:
+        return (metric for metric in self._every.collect() if metric.name.startswith("ennead_"))

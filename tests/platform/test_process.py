@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ennead.app import process as module
-from ennead.app.home import make_home
+from ennead.app.home import HOME_MARK, end_leftovers, make_home
 from ennead.app.parts import PartState
 from ennead.app.process import SupervisedProcess
 from ennead.contracts import ProcessSpec
@@ -207,3 +207,21 @@ time.sleep(600)
         supervisor.kill()
         supervisor.wait()
     _until(lambda: not _alive(pid), within_s=5)
+
+
+def test_leftovers_of_this_home_alone_are_ended(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path / "home")
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    processes = [
+        subprocess.Popen(sleep, env={**os.environ, HOME_MARK: str(home)})
+        for home in (settings.home, tmp_path / "other")
+    ]
+    try:
+        _until(lambda: end_leftovers(settings) == 1)
+        assert processes[0].wait(5) == -signal.SIGKILL
+        assert processes[1].poll() is None
+        assert end_leftovers(settings) == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

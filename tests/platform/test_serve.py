@@ -20,6 +20,8 @@ from ennead.settings import Settings
 from ennead.testing.instance import Instance
 
 Start = Callable[..., Instance]
+#: The other processes have tests of their own; without them a start takes a second.
+WEB = ("--only", "web")
 
 
 def _serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +43,7 @@ def _part(instance: Instance, name: str) -> dict[str, object]:
 
 def test_first_start_serves_and_stops_cleanly(running_instance: Start, tmp_path: Path) -> None:
     began = time.monotonic()
-    instance = running_instance(admin_password="một câu dễ nhớ 7")
+    instance = running_instance(arguments=WEB, admin_password="một câu dễ nhớ 7")
     assert time.monotonic() - began < 20
     ready = instance.wait_ready()
     assert ready["status"] in ("ready", "degraded")
@@ -76,7 +78,7 @@ def _url(instance: Instance) -> str:
 
 
 def test_a_killed_web_process_comes_back_on_the_same_port(running_instance: Start) -> None:
-    instance = running_instance()
+    instance = running_instance(arguments=WEB)
     database = Database(_url(instance) or f"sqlite:///{instance.home}/ennead.sqlite3")
     with database.read() as connection:
         (pid,) = connection.exec_driver_sql("select pid from parts where name = 'web'").one()
@@ -94,7 +96,7 @@ def test_a_killed_web_process_comes_back_on_the_same_port(running_instance: Star
 def test_a_killed_supervisor_takes_everything_along_and_starts_again(
     running_instance: Start,
 ) -> None:
-    instance = running_instance()
+    instance = running_instance(arguments=WEB)
     token = instance.token
     instance.kill()
     deadline = time.monotonic() + 5
@@ -111,7 +113,7 @@ def test_a_killed_supervisor_takes_everything_along_and_starts_again(
 
 
 def test_a_second_supervisor_of_one_home_is_refused(running_instance: Start) -> None:
-    instance = running_instance()
+    instance = running_instance(arguments=WEB)
     second = _serve("--home", str(instance.home), "--http-port", "0", "--dicom-port", "0")
     assert second.returncode == 1
     assert str(instance.pid) in second.stderr
@@ -136,7 +138,7 @@ def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_random_password_is_shown_once(tmp_path: Path) -> None:
-    instance = Instance(tmp_path / "one")
+    instance = Instance(tmp_path / "one", arguments=WEB)
     try:
         instance.start()
         instance.restart()
@@ -146,7 +148,7 @@ def test_the_random_password_is_shown_once(tmp_path: Path) -> None:
 
 
 def test_token_before_and_during_the_run(running_instance: Start, tmp_path: Path) -> None:
-    instance = running_instance()
+    instance = running_instance(arguments=WEB)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "ennead.cli", "token"),
@@ -169,9 +171,18 @@ def test_token_before_and_during_the_run(running_instance: Start, tmp_path: Path
 
 
 def test_logs_are_json_lines_without_addresses(running_instance: Start) -> None:
-    instance = running_instance()
+    instance = running_instance(arguments=WEB)
     instance.client.get("/api/v1/nothing?name=Nguyen")
     lines = [line for line in instance.logs().splitlines() if line.startswith("{")]
     events = [json.loads(line) for line in lines]
     assert any(e["event"] == "request" and e["status"] == 404 for e in events)
     assert "Nguyen" not in instance.logs()
+
+
+def test_everything_is_ready_within_twenty_seconds(running_instance: Start) -> None:
+    instance = running_instance()
+    logged = [json.loads(line) for line in instance.logs().splitlines() if line.startswith("{")]
+    (ready,) = [e for e in logged if e["event"] == "ready"]
+    assert ready["after_s"] < 20
+    parts = {p["name"]: p["state"] for p in instance.wait_ready()["parts"]}
+    assert parts == {"web": "ready", "dimse": "ready", "worker": "ready"}

@@ -80,13 +80,15 @@ def test_metrics_of_several_processes_are_added(tmp_path: Path) -> None:
     folder.mkdir()
     code = """
 from prometheus_client import Counter
-Counter("things_total", "x", ("kind",)).labels("a").inc(2)
+Counter("ennead_things_total", "x", ("kind",)).labels("a").inc(2)
+Counter("library_things_total", "x").inc()
 print(telemetry.metrics_text().decode())
 """
     environment = {METRICS_VARIABLE: str(folder)}
     _run(code, tmp_path, **environment)
     done = _run(code, tmp_path, **environment)
-    assert 'things_total{kind="a"} 4.0' in done.stdout
+    assert 'ennead_things_total{kind="a"} 4.0' in done.stdout
+    assert "library" not in done.stdout
 
 
 @pytest.fixture

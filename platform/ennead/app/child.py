@@ -43,8 +43,6 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
 
     from ennead import telemetry
-
-    os.environ[telemetry.METRICS_VARIABLE] = task["metrics_folder"]
     from ennead.settings import Settings
 
     settings = Settings(**task["settings"])

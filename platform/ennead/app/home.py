@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from ennead.database import Database
 from ennead.errors import ConfigurationError
@@ -18,9 +19,12 @@ from ennead.security.passwords import random_password
 from ennead.security.principal import Role
 from ennead.settings import Settings
 
+#: Environment variable that tells processes of this home from all others.
+HOME_MARK: Final = "ENNEAD_SUPERVISED_HOME"
 
-def make_home(settings: Settings) -> Path:
-    """Create the home (readable by its owner alone) and empty ``run/metrics``; returns ``run``.
+
+def make_home(settings: Settings) -> None:
+    """Create the home, readable by its owner alone, and its ``run``.
 
     Raises
     ------
@@ -30,14 +34,18 @@ def make_home(settings: Settings) -> Path:
     run = settings.home / "run"
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.rmtree(run / "metrics", ignore_errors=True)
-        (run / "metrics").mkdir(parents=True)
+        (run / "metrics").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
             f"The home {settings.home} cannot be used: {error.strerror}. Choose another with "
             "--home, or mend its permissions."
         ) from error
-    return run
+
+
+def clear_metrics(settings: Settings) -> None:
+    """Forget what processes of an earlier start counted; only while holding the lock."""
+    for file in (settings.home / "run" / "metrics").glob("*.db"):
+        file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -64,6 +72,24 @@ def only_supervisor(settings: Settings) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def end_leftovers(settings: Settings) -> int:
+    """Kill processes that an earlier, killed supervisor of this home left behind.
+
+    Its own processes die with it; what those started (Ray's agents) may take a minute to notice.
+    Call it while holding the lock: then every marked process is a leftover. Returns how many.
+    """
+    mark = f"{HOME_MARK}={settings.home}".encode()
+    ended = 0
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+                ended += 1
+        except (OSError, ValueError):  # another user's, or gone already
+            continue
+    return ended
 
 
 def listen_http(settings: Settings) -> socket.socket:

@@ -72,7 +72,7 @@ class Supervisor:
         admin_password: str = "",
     ) -> None:
         self._settings = settings
-        self._web = web
+        self._web = web and (not only or "web" in only)
         self._only = frozenset(only)
         self._admin_password = admin_password
         self._processes: list[SupervisedProcess] = []
@@ -95,6 +95,9 @@ class Supervisor:
         home.make_home(self._settings)
         with ExitStack() as stack:
             stack.enter_context(home.only_supervisor(self._settings))
+            if ended := home.end_leftovers(self._settings):
+                log.warning("ended leftovers of a killed supervisor", processes=ended)
+            home.clear_metrics(self._settings)
             listener = self._prepare_ports(stack)
             migrate.upgrade(self._settings)
             database = Database(self._settings.database_url, pool_size=2)

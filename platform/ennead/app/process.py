@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import structlog
 
+from ennead.app.home import HOME_MARK
 from ennead.app.parts import Part, PartState
 from ennead.contracts import ProcessSpec
 from ennead.settings import Settings
+from ennead.telemetry import METRICS_VARIABLE
 
 #: Failures in a row after which a part is reported as looping.
 CRASH_LOOP_AFTER: Final = 5
@@ -98,6 +100,11 @@ class SupervisedProcess:
             [sys.executable, "-m", "ennead.app.child"],
             stdin=subprocess.PIPE,
             pass_fds=(write_fd, *self.inherited_fds),
+            env={
+                **os.environ,
+                HOME_MARK: str(self.settings.home),
+                METRICS_VARIABLE: str(self.settings.home / "run" / "metrics"),
+            },
             start_new_session=True,  # a Ctrl-C at the terminal reaches the supervisor alone
         )
         os.close(write_fd)
@@ -108,7 +115,6 @@ class SupervisedProcess:
             "arguments": self.arguments,
             "status_fd": write_fd,
             "parent_pid": os.getpid(),
-            "metrics_folder": str(self.settings.home / "run" / "metrics"),
             "settings": self.settings.model_dump(mode="json"),
         }
         assert self._process.stdin is not None

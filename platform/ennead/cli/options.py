@@ -33,6 +33,10 @@ AcceptAnyAE = Annotated[
         help="Accept unknown calling AE titles (demonstrations and benchmarks only).",
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Name of a process to run (web, dimse, worker); may be repeated."),
+]
 
 DEFAULT_HOME = Path("ennead-home")
 

@@ -14,6 +14,7 @@ from ennead.cli.options import (
     Home,
     Host,
     HTTPPort,
+    Only,
     load_settings,
 )
 
@@ -28,6 +29,7 @@ def serve(
     dicom_port: DICOMPort = None,
     host: Host = None,
     accept_any_ae: AcceptAnyAE = False,
+    only: Only = None,
     admin_password: Annotated[
         str,
         typer.Option(
@@ -56,16 +58,14 @@ def serve(
         home, host=host, http_port=http_port, dicom_port=dicom_port, accept_any_ae=accept_any_ae
     )
     configure_logs(settings)
-    Supervisor(settings, admin_password=admin_password).run(show_start, show_ready)
+    supervisor = Supervisor(settings, only=only or (), admin_password=admin_password)
+    supervisor.run(show_start, show_ready)
 
 
 def worker(
     home: Home = DEFAULT_HOME,
     dicom_port: DICOMPort = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", help="Name of a process to run; may be repeated."),
-    ] = None,
+    only: Only = None,
 ) -> None:
     """Run the services' processes without the web, against the same database.
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +30,8 @@ class Instance:
         Kept between :meth:`kill` and :meth:`restart`.
     values : mapping
         Settings as environment names without ``ENNEAD_``: ``{"pipelines__quiet_s": 1}``.
+    arguments : sequence of str
+        More of the command line: ``["--only", "web"]``.
 
     Attributes
     ----------
@@ -39,8 +41,14 @@ class Instance:
         Everything the server wrote.
     """
 
-    def __init__(self, home: Path, values: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        values: Mapping[str, object] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self.home = home
+        self._arguments = arguments
         self.base_url = ""
         self.dicom_port = 0
         self.token = ""
@@ -81,6 +89,7 @@ class Instance:
                 [
                     *_ennead("serve", "--home", str(self.home), "--accept-any-ae"),
                     *("--http-port", str(self._http_port), "--dicom-port", str(self.dicom_port)),
+                    *self._arguments,
                 ],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

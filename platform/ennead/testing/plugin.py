@@ -8,7 +8,7 @@ projects' tests.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,16 +106,18 @@ def running_instance(
     """Start ``ennead serve`` on free ports; every started server is stopped at the end.
 
     Call it: ``instance = running_instance(**settings)``; keyword arguments become environment
-    settings (``pipelines__quiet_s=1``).
+    settings (``pipelines__quiet_s=1``), ``arguments`` goes to the command line.
     """
     from ennead.testing.instance import Instance
 
     started: list[Instance] = []
 
-    def start(home: Path | None = None, **values: object) -> Instance:
+    def start(
+        home: Path | None = None, arguments: Sequence[str] = (), **values: object
+    ) -> Instance:
         if request.config.getoption("--database") == "postgresql":
             values.setdefault("database__url", database_url)
-        instance = Instance(home or tmp_path / f"instance-{len(started)}", values)
+        instance = Instance(home or tmp_path / f"instance-{len(started)}", values, arguments)
         started.append(instance)
         instance.start()
         return instance
