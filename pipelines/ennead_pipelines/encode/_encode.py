@@ -231,6 +231,10 @@ def _require_consistent(
                 f"Finding {finding.id!r} rests on segments that were not returned: "
                 f"{sorted(missing)}."
             )
+        if finding.segment_ids and finding.series_uid not in series:
+            raise EncodedResultInvalid(
+                f"Finding {finding.id!r} names another series than the segments it rests on."
+            )
         for measurement in finding.measurements:
             if run.manifest.output_rule(measurement.id) is None:
                 raise UndeclaredOutput(

@@ -191,6 +191,13 @@ def test_contradictions_are_refused(encoded: Any) -> None:
     for results, error, message in cases:
         with pytest.raises(error, match=message):
             encoded(grid, results)
+    other = SeriesUID("1.2.826.0.1.3680043.10.1498.9")
+    sources = {
+        SERIES_UID: SourceSeries(source_headers(grid), grid),
+        other: SourceSeries(source_headers(grid, SeriesInstanceUID=other), grid),
+    }
+    with pytest.raises(EncodedResultInvalid, match="another series"):
+        encoded(grid, [mask, _with(finding("a", "one"), series_uid=other)], sources=sources)
     with pytest.raises(UndeclaredOutput, match="laa950"):
         encoded(grid, [finding("a")], manifest={"output": [_volume_output()]})
 
