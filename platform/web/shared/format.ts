@@ -36,7 +36,7 @@ export function age(birth: string, on: string): number | null {
   return before ? years - 1 : years;
 }
 
-/** UCUM code → how it is printed. */
+/** UCUM code → how it is printed; annotations in braces are no units. */
 export function unit(code: string): string {
   const known: Record<string, string> = {
     cm3: 'cm³',
@@ -46,12 +46,18 @@ export function unit(code: string): string {
     "[hnsf'U]": 'HU',
     '1': '',
   };
-  return known[code] ?? code;
+  return known[code] ?? code.replace(/\{[^}]*\}/g, '');
 }
 
 /** A number in the reader's notation, digits as the server chose them. */
 export function decimal(shown: string, language: string): string {
   return language === 'vi' ? shown.replace('.', ',') : shown;
+}
+
+/** Another value of the same measurement, with as many digits as the server shows. */
+export function decimalLike(value: number, shown: string, language: string): string {
+  const digits = /[.,](\d+)$/.exec(shown)?.[1]?.length ?? 0;
+  return decimal(value.toFixed(digits), language);
 }
 
 /** Seconds → `17,6 s`, `2 min 05 s`. */

@@ -116,6 +116,7 @@ export interface FindingItem {
   state: FindingState;
   unverified: boolean;
   urgent: boolean;
+  revision: number;
   series_uid: string;
   key_image: { instance_uid: string; series_uid: string; point_mm: number[] | null } | null;
   segments: SegmentItem[];

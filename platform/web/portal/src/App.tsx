@@ -42,13 +42,13 @@ function Inside() {
   return (
     <Frame session={session.data}>
       <Suspense fallback={<Waiting />}>
-      <Routes>
-        <Route path="/studies" element={<WorklistPage />} />
-        <Route path="/studies/:studyUID" element={<StudyPage />} />
-        <Route path="/studies/:studyUID/images" element={<ImagesPage session={session.data} />} />
-        <Route path="/packages" element={<PackagesPage session={session.data} />} />
-        <Route path="*" element={<Navigate to="/studies" replace />} />
-      </Routes>
+        <Routes>
+          <Route path="/studies" element={<WorklistPage />} />
+          <Route path="/studies/:studyUID" element={<StudyPage />} />
+          <Route path="/studies/:studyUID/images" element={<ImagesPage session={session.data} />} />
+          <Route path="/packages" element={<PackagesPage session={session.data} />} />
+          <Route path="*" element={<Navigate to="/studies" replace />} />
+        </Routes>
       </Suspense>
     </Frame>
   );

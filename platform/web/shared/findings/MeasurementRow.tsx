@@ -2,7 +2,7 @@
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
-import { decimal, unit } from '../format';
+import { decimal, decimalLike, unit } from '../format';
 import type { MeasurementItem } from '../types';
 
 export function MeasurementRow({ measurement: m }: { measurement: MeasurementItem }) {
@@ -30,7 +30,9 @@ export function MeasurementRow({ measurement: m }: { measurement: MeasurementIte
       </button>
       {m.ai_value !== null && (
         <p className="ef-note">
-          {t('viewer.value.ai_was', { value: `${number(m.ai_value)} ${unit(m.unit)}` })}
+          {t('viewer.value.ai_was', {
+            value: `${decimalLike(m.ai_value, m.shown, i18n.language)} ${unit(m.unit)}`,
+          })}
         </p>
       )}
       {open && (

@@ -2,6 +2,7 @@
 import { useTranslation } from 'react-i18next';
 
 import type { RefusalItem } from '../types';
+import { groupRefusals } from './groupRefusals';
 
 export function Refusals({ refusals }: { refusals: RefusalItem[] }) {
   const { t } = useTranslation();
@@ -10,11 +11,12 @@ export function Refusals({ refusals }: { refusals: RefusalItem[] }) {
     <section className="ef-refusals" aria-label={t('viewer.refusals')}>
       <h3>{t('viewer.refusals')}</h3>
       <ul>
-        {refusals.map((refusal) => (
-          <li key={`${refusal.package}/${refusal.subject}/${refusal.code}/${refusal.series_uid}`}>
-            <strong>{refusal.subject_title || refusal.package}</strong> <code>{refusal.code}</code>
-            <br />
-            {refusal.text}
+        {groupRefusals(refusals).map((group) => (
+          <li key={group.key}>
+            <p>{group.text}</p>
+            <p className="ef-note">
+              {group.subjects.join(', ') || group.package} <code>{group.code}</code>
+            </p>
           </li>
         ))}
       </ul>

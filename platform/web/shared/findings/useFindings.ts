@@ -1,7 +1,7 @@
 /** The findings of a study, and what a reader decides about them. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 
-import { api } from '../api';
+import { APIError, api } from '../api';
 import type { FindingItem, Findings, RejectReason } from '../types';
 
 export type Decision =
@@ -19,9 +19,15 @@ export function useFindings(studyUID: string) {
 export function useDecide(studyUID: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ finding, decision }: { finding: string; decision: Decision }) => {
-      const { kind, ...body } = decision;
-      return api.post<FindingItem>(`/findings/${encodeURIComponent(finding)}/${kind}`, body);
+    mutationFn: ({ finding, decision }: { finding: FindingItem; decision: Decision }) => {
+      const { kind, ...said } = decision;
+      const body = { ...said, revision: finding.revision };
+      return api.post<FindingItem>(`/findings/${encodeURIComponent(finding.id)}/${kind}`, body);
+    },
+    onError: (error) => {
+      if (error instanceof APIError && error.status === 409) {
+        void client.invalidateQueries({ queryKey: ['findings', studyUID] });
+      }
     },
     onSuccess: (decided) => {
       client.setQueryData<Findings>(['findings', studyUID], (before) =>

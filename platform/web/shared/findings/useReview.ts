@@ -19,14 +19,15 @@ export function useReview(studyUID: string, findings: FindingItem[]) {
     decide.reset();
   };
   const step = (by: 1 | -1): FindingItem | null => {
-    const next = findings[(Math.max(index, by === 1 ? -1 : 0) + by + findings.length) % findings.length];
+    const next =
+      findings[(Math.max(index, by === 1 ? -1 : 0) + by + findings.length) % findings.length];
     if (next) select(next);
     return next ?? null;
   };
   const send = (finding: FindingItem, decision: Decision) => {
     setActiveID(finding.id);
     decide.mutate(
-      { finding: finding.id, decision },
+      { finding, decision },
       {
         onSuccess: () => setMode('read'),
         onError: (error) => {
@@ -36,7 +37,7 @@ export function useReview(studyUID: string, findings: FindingItem[]) {
     );
   };
   const errorOf = (finding: FindingItem) =>
-    decide.isError && decide.variables.finding === finding.id ? decide.error.message : '';
+    decide.isError && decide.variables.finding.id === finding.id ? decide.error.message : '';
   return {
     active: findings[index] ?? null,
     mode,

@@ -112,8 +112,8 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
       {findings.length > 0 && (
         <p className="ef-note ennead-keys">
           <kbd>N</kbd> {t('viewer.key.next')} <kbd>P</kbd> {t('viewer.key.previous')} <kbd>A</kbd>{' '}
-          {t('viewer.action.accept')} <kbd>E</kbd> {t('viewer.action.edit')} <kbd>R</kbd> {t('viewer.action.reject')}{' '}
-          <kbd>O</kbd> {t('viewer.key.overlay')}
+          {t('viewer.action.accept')} <kbd>E</kbd> {t('viewer.action.edit')} <kbd>R</kbd>{' '}
+          {t('viewer.action.reject')} <kbd>O</kbd> {t('viewer.key.overlay')}
         </p>
       )}
     </div>

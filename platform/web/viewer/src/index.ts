@@ -14,7 +14,9 @@ import './viewer.css';
 
 const PANEL = 'ennead.panelModule.findings';
 
-export async function configure({ peerImport }: ConfigureContext): Promise<Record<string, unknown>> {
+export async function configure({
+  peerImport,
+}: ConfigureContext): Promise<Record<string, unknown>> {
   const [session] = await Promise.all([fetch('/api/v1/session'), speak(chosenLanguage())]);
   if (session.status === 401) goToLogin();
   const language = chosenLanguage();

@@ -1,7 +1,7 @@
-/** Overlays: laid over the images as soon as both are there, then toggled finding by finding. */
+/** Overlays: laid over the images as soon as both are there, then shown and hidden by segment. */
 import { useEffect, useState } from 'react';
 
-import type { FindingItem } from '../../shared/types';
+import type { FindingItem, SegmentItem } from '../../shared/types';
 import { loadOverlay, showSegments } from './ohif/overlay';
 import type { Managers } from './ohif/types';
 
@@ -15,13 +15,23 @@ async function loadAll(managers: Managers, findings: FindingItem[]): Promise<boo
   return drawn;
 }
 
+function keyOf(segment: SegmentItem): string {
+  return `${segment.seg_series_uid}#${segment.number}`;
+}
+
 export function useOverlay(managers: Managers, findings: FindingItem[]) {
   const [chosen, setChosen] = useState<Readonly<Record<string, boolean>>>({});
   const [readyFor, setReadyFor] = useState('');
   const wanted = findings.map((f) => f.id).join('\n');
   const ready = wanted !== '' && readyFor === wanted;
-  const isShown = (f: FindingItem) => chosen[f.id] ?? f.state !== 'rejected';
-  const shown = findings.filter(isShown).map((f) => f.id).join('\n');
+
+  // Several findings may rest on one segment: it goes when all of them are rejected.
+  const kept = new Set(
+    findings.filter((f) => f.state !== 'rejected').flatMap((f) => f.segments.map(keyOf)),
+  );
+  const isVisible = (segment: SegmentItem) => chosen[keyOf(segment)] ?? kept.has(keyOf(segment));
+  const isShown = (finding: FindingItem) => finding.segments.some(isVisible);
+  const visible = findings.flatMap((f) => f.segments.filter(isVisible).map(keyOf)).join('\n');
 
   useEffect(() => {
     let alive = true;
@@ -36,14 +46,20 @@ export function useOverlay(managers: Managers, findings: FindingItem[]) {
 
   useEffect(() => {
     if (!ready) return;
-    for (const f of findings) showSegments(managers, f.series_uid, f.segments, isShown(f));
-  }, [managers, ready, shown]);
+    for (const finding of findings) {
+      for (const segment of finding.segments) {
+        showSegments(managers, finding.series_uid, [segment], isVisible(segment));
+      }
+    }
+  }, [managers, ready, visible]);
 
   const toggle = async (finding: FindingItem) => {
     const show = !isShown(finding);
-    setChosen({ ...chosen, [finding.id]: show });
+    setChosen({
+      ...chosen,
+      ...Object.fromEntries(finding.segments.map((segment) => [keyOf(segment), show])),
+    });
     if (show) await loadOverlay(managers, finding.series_uid, finding.segments);
-    showSegments(managers, finding.series_uid, finding.segments, show);
   };
   return { ready, isShown, toggle };
 }

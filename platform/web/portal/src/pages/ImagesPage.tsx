@@ -1,5 +1,13 @@
 /** The light page for phones: server-rendered frames and the findings. */
-import { Anchor, Group, Select, Skeleton, Text, Title, useComputedColorScheme } from '@mantine/core';
+import {
+  Anchor,
+  Group,
+  Select,
+  Skeleton,
+  Text,
+  Title,
+  useComputedColorScheme,
+} from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -84,9 +92,7 @@ export default function ImagesPage({ session }: { session: Session }) {
           )}
         </div>
         <section className="ef" data-dark={scheme === 'dark'} aria-label={t('viewer.panel')}>
-          {answer.isError && (
-            <Failure error={answer.error} onRetry={() => void answer.refetch()} />
-          )}
+          {answer.isError && <Failure error={answer.error} onRetry={() => void answer.refetch()} />}
           {answer.data && findings.length === 0 && (
             <Text size="sm" c="dimmed">
               {t(answer.data.refusals.length > 0 ? 'viewer.only_refusals' : 'viewer.no_findings')}

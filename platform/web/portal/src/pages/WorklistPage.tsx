@@ -25,8 +25,7 @@ export function WorklistPage() {
   const search = useRef<HTMLInputElement>(null);
   const answer = useQuery({
     queryKey: ['studies', queryOf(filters)],
-    queryFn: () =>
-      api.get<{ total: number; studies: StudyItem[] }>(`/studies?${queryOf(filters)}`),
+    queryFn: () => api.get<{ total: number; studies: StudyItem[] }>(`/studies?${queryOf(filters)}`),
     placeholderData: keepPreviousData,
     refetchInterval: 60_000,
   });
@@ -89,9 +88,7 @@ export function WorklistPage() {
         {answer.isSuccess && studies.length === 0 && (
           <EmptyWorklist
             filtered={isFiltered(filters)}
-            onClear={() =>
-              change({ search: '', modality: '', ai: '', date_from: '', date_to: '' })
-            }
+            onClear={() => change({ search: '', modality: '', ai: '', date_from: '', date_to: '' })}
           />
         )}
       </section>

@@ -2,7 +2,15 @@
 import type { AIState } from '../../../shared/types';
 
 export const MODALITIES = ['CT', 'MR', 'DX', 'CR', 'MG', 'US', 'PT', 'NM', 'XA', 'SEG', 'SR'];
-export const AI_STATES: AIState[] = ['waiting', 'running', 'ready', 'reviewed', 'refused', 'failed', 'none'];
+export const AI_STATES: AIState[] = [
+  'waiting',
+  'running',
+  'ready',
+  'reviewed',
+  'refused',
+  'failed',
+  'none',
+];
 export const PAGE_SIZE = 50;
 
 export type Period = 'today' | 'week' | 'all';

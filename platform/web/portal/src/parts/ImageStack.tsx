@@ -88,7 +88,9 @@ export function ImageStack({ studyUID, seriesUID, modality, jump }: Properties) 
         </span>
         <span
           className="en-stage-bar"
-          style={{ top: `calc((100% - 24px) * ${images.length > 1 ? at / (images.length - 1) : 0})` }}
+          style={{
+            top: `calc((100% - 24px) * ${images.length > 1 ? at / (images.length - 1) : 0})`,
+          }}
         />
       </div>
       {modality === 'CT' && (

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 
 import { api } from '../../../shared/api';
+import { groupRefusals } from '../../../shared/findings';
 import { duration, instant } from '../../../shared/format';
 import type { Job } from '../../../shared/types';
 import { useProgress } from '../live';
@@ -27,7 +28,9 @@ export function Jobs({ studyUID }: { studyUID: string }) {
         </Text>
       )}
       <Stack gap="md">
-        {answer.data?.jobs.map((job) => <JobCard key={job.id} job={job} studyUID={studyUID} />)}
+        {answer.data?.jobs.map((job) => (
+          <JobCard key={job.id} job={job} studyUID={studyUID} />
+        ))}
       </Stack>
     </Section>
   );
@@ -73,16 +76,11 @@ function JobCard({ job, studyUID }: { job: Job; studyUID: string }) {
         </Text>
       )}
       <Stack gap={6} mt={job.refusals.length > 0 ? 8 : 0}>
-        {job.refusals.map((refusal) => (
-          <div
-            key={`${refusal.subject}/${refusal.code}/${refusal.series_uid}`}
-            className="en-refusal"
-          >
-            <Text size="sm">
-              <b>{refusal.subject_title || job.title}</b> <Code>{refusal.code}</Code>
-            </Text>
-            <Text size="sm" c="dimmed">
-              {refusal.text}
+        {groupRefusals(job.refusals).map((group) => (
+          <div key={group.key} className="en-refusal">
+            <Text size="sm">{group.text}</Text>
+            <Text size="xs" c="dimmed">
+              {group.subjects.join(', ')} <Code>{group.code}</Code>
             </Text>
           </div>
         ))}

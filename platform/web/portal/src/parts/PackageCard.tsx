@@ -78,11 +78,16 @@ function Use({ item }: { item: PackageItem }) {
       </Group>
       <Text size="sm">{use.text}</Text>
       {use.contraindications.length > 0 && (
-        <List size="sm" mt={4}>
-          {use.contraindications.map((text) => (
-            <List.Item key={text}>{text}</List.Item>
-          ))}
-        </List>
+        <>
+          <Text size="sm" mt={6} fw={600}>
+            {t('portal.packages.not_for')}
+          </Text>
+          <List size="sm" mt={2}>
+            {use.contraindications.map((text) => (
+              <List.Item key={text}>{text}</List.Item>
+            ))}
+          </List>
+        </>
       )}
       {use.trained_on && (
         <Text size="sm" mt={4}>

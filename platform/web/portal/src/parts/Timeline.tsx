@@ -32,7 +32,9 @@ function Step({ event }: { event: TimelineEvent }) {
     <div className="en-step" data-state={event.state}>
       <Group justify="space-between" gap={6} wrap="nowrap" align="baseline">
         <Text size="sm" fw={600}>
-          {t(`portal.step.${event.step}`, { defaultValue: event.step })}
+          {t(`portal.step.${event.state === 'refused' ? 'refused' : event.step}`, {
+            defaultValue: event.step,
+          })}
           {event.package && (
             <Text span size="xs" c="dimmed" fw={400}>
               {' '}

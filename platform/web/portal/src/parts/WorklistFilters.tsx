@@ -35,7 +35,13 @@ export function WorklistFilters({ filters, search, onChange }: Properties) {
         aria-label={t('portal.worklist.search')}
         placeholder={t('portal.worklist.search')}
         leftSection={<IconSearch size={16} />}
-        rightSection={typed ? undefined : <Kbd size="xs" visibleFrom="sm">/</Kbd>}
+        rightSection={
+          typed ? undefined : (
+            <Kbd size="xs" visibleFrom="sm">
+              /
+            </Kbd>
+          )
+        }
         value={typed}
         onChange={(event) => {
           setTyped(event.currentTarget.value);
@@ -92,9 +98,7 @@ export function WorklistFilters({ filters, search, onChange }: Properties) {
           variant="subtle"
           color="gray"
           leftSection={<IconX size={14} />}
-          onClick={() =>
-            onChange({ search: '', modality: '', ai: '', date_from: '', date_to: '' })
-          }
+          onClick={() => onChange({ search: '', modality: '', ai: '', date_from: '', date_to: '' })}
         >
           {t('portal.worklist.clear')}
         </Button>

@@ -1,9 +1,25 @@
 /** A series' images in order, from DICOMweb metadata. */
 
 export const IMAGE_MODALITIES = new Set([
-  'CT', 'MR', 'CR', 'DX', 'MG', 'US', 'PT', 'NM', 'XA', 'RF', 'OP', 'XC', 'IO', 'PX', 'OT', 'SC', 'ES', 'GM',
+  'CT',
+  'MR',
+  'CR',
+  'DX',
+  'MG',
+  'US',
+  'PT',
+  'NM',
+  'XA',
+  'RF',
+  'OP',
+  'XC',
+  'IO',
+  'PX',
+  'OT',
+  'SC',
+  'ES',
+  'GM',
 ]);
-
 
 interface Attribute {
   Value?: unknown[];

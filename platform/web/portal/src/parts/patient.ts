@@ -7,10 +7,7 @@ import type { StudyItem } from '../../../shared/types';
 export function sexAndAge(study: StudyItem, t: TFunction): string {
   const years = age(study.patient_birth_date, study.study_date);
   const sex = ['M', 'F', 'O'].includes(study.patient_sex) ? study.patient_sex : '';
-  return [
-    sex && t(`portal.sex.${sex}`),
-    years !== null && t('portal.years', { years }),
-  ]
+  return [sex && t(`portal.sex.${sex}`), years !== null && t('portal.years', { years })]
     .filter(Boolean)
     .join(', ');
 }

@@ -8,7 +8,10 @@ import type { ConfigureContext, Mode } from './types';
 
 const UNSAFE = /dicom-pmap/;
 
-export async function mode(peerImport: ConfigureContext['peerImport'], panel: string): Promise<Mode> {
+export async function mode(
+  peerImport: ConfigureContext['peerImport'],
+  panel: string,
+): Promise<Mode> {
   const base = await peerImport('@ohif/mode-longitudinal');
   const instance = base.modeInstance;
   const [route] = instance.routes;

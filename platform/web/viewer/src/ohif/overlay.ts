@@ -3,7 +3,10 @@ import type { SegmentItem } from '../../../shared/types';
 import { viewportShowing, waitFor } from './jump';
 import type { DisplaySet, Managers } from './types';
 
-function segmentationSet({ servicesManager }: Managers, segment: SegmentItem): DisplaySet | undefined {
+function segmentationSet(
+  { servicesManager }: Managers,
+  segment: SegmentItem,
+): DisplaySet | undefined {
   return servicesManager.services.displaySetService
     .getActiveDisplaySets()
     .find((set) => set.Modality === 'SEG' && set.SeriesInstanceUID === segment.seg_series_uid);

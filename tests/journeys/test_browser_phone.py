@@ -1,0 +1,76 @@
+"""The portal in a hand: 390 pixels wide, touched, without WebGL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ennead.testing import browser as chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.package("lung"), pytest.mark.slow]
+WIDER = "() => document.documentElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture
+def phone(reading_room: Any, browser: Any) -> Any:
+    context = reading_room.enter(browser, chromium.PHONE, touch=True)
+    page = context.new_page()
+    reading_room.log_in(page)
+    yield page
+    context.close()
+
+
+def test_worklist_and_study_fit_the_hand(phone: Any, reading_room: Any) -> None:
+    row = phone.locator(f"[data-study='{reading_room.study_uid}']")
+    row.wait_for()
+    assert phone.evaluate(WIDER) <= 0
+    reading_room.keep(phone, "phone-1-worklist")
+    row.tap()
+    phone.get_by_text("Phổi phải").first.wait_for()
+    assert phone.evaluate(WIDER) <= 0
+    reading_room.keep(phone, "phone-2-study")
+
+
+def test_quick_look_scrolls_by_touch_and_jumps(
+    phone: Any, reading_room: Any, page_colours: Any
+) -> None:
+    phone.goto(f"/studies/{reading_room.study_uid}")
+    phone.get_by_role("link", name="Xem nhanh").tap()
+    image = phone.locator(".en-stage img")
+    image.wait_for()
+    phone.wait_for_function("() => document.querySelector('.en-stage img').naturalWidth > 0")
+    first = image.get_attribute("data-instance")
+    assert phone.evaluate(WIDER) <= 0
+    _, grey = page_colours(phone, ".en-stage")
+    assert grey > 5000
+
+    box = phone.locator(".en-stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    phone.mouse.move(x, y)
+    phone.mouse.down()
+    phone.mouse.move(x, y + 60, steps=6)
+    phone.mouse.up()
+    scrolled = image.get_attribute("data-instance")
+    assert scrolled != first
+
+    findings = reading_room.instance.client.get(
+        f"/api/v1/studies/{reading_room.study_uid}/findings"
+    ).json()["findings"]
+    phone.locator(".ef-title").nth(1).tap()
+    key = findings[1]["key_image"]["instance_uid"]
+    phone.wait_for_selector(f".en-stage img[data-instance='{key}']")
+    phone.get_by_text("CHƯA XÁC NHẬN").first.wait_for()
+    reading_room.keep(phone, "phone-3-quick-look")
+
+
+def test_window_presets_change_the_picture(phone: Any, reading_room: Any) -> None:
+    phone.goto(f"/studies/{reading_room.study_uid}/images")
+    image = phone.locator(".en-stage img")
+    image.wait_for()
+    assert "window=-600%2C1500%2Clinear" in image.get_attribute("src")
+    phone.get_by_text("Trung thất").tap()
+    phone.wait_for_function(
+        "() => document.querySelector('.en-stage img').src.includes('window=40%2C400')"
+    )
+    phone.wait_for_function("() => document.querySelector('.en-stage img').naturalWidth > 0")
