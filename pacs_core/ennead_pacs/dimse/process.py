@@ -33,12 +33,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(settings: Settings, ready: Callable[[], None], stop: threading.Event) -> None:
-    """Serve DIMSE until ``stop`` is set, then let running associations finish."""
+    """Serve DIMSE on the port of the settings until ``stop`` is set."""
     storage_classes()
+    run(settings, listen(settings.http.host, settings.dicom.port), ready, stop)
+
+
+def run(
+    settings: Settings, listener: socket.socket, ready: Callable[[], None], stop: threading.Event
+) -> None:
+    """Serve a listening socket, then let running associations finish."""
     database = Database(settings.database_url)
     with Ingest(settings, database) as ingest:
         node = Node(settings, database, ingest, Authenticator(database), stop)
-        listener = listen(settings.http.host, settings.dicom.port)
         if settings.dicom.accept_any_ae:
             _log.warning("any AE title may associate (dicom.accept_any_ae)")
         gc.collect()
@@ -47,7 +53,7 @@ def serve(settings: Settings, ready: Callable[[], None], stop: threading.Event) 
         Acceptor(node, listener).run()
         deadline = time.monotonic() + DRAIN_S
         while node.associations and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.02)
         if node.associations:
             _log.warning("%d associations were cut off by the stop", node.associations)
     database.close()
