@@ -26,6 +26,7 @@ Samples = npt.NDArray[Any]
 #: Wall-clock bound of one frame; the worker's own CPU limit is 30 s.
 FRAME_SECONDS: Final = 40.0
 _START_SECONDS: Final = 60.0
+_AT_ONCE_SECONDS: Final = 0.5
 _SCRIPT: Final = Path(__file__).with_name("worker.py")
 
 
@@ -129,23 +130,35 @@ class DecoderPool:
         if len(data) > 0xFFFFFFFF:
             raise Undecodable("A compressed frame must be smaller than 4 GiB.")
         with self._slots:
-            decoder = self._take()
+            began = time.monotonic()
             try:
-                result = decoder.decode(head, data)
-            except Undecodable:
-                self._give_back(decoder)
-                raise
+                return self._attempt(head, data)
             except _Gone as gone:
-                decoder.close()
-                raise Undecodable(
-                    f"The decoder was ended: {gone}. The frame needs more time or memory than "
-                    "one frame may; the instance can be retrieved as it is."
-                ) from gone
-            except BaseException:
-                decoder.close()
-                raise
+                reason = gone
+            # A decoder that was killed while idle is noticed only now: try a fresh one, unless
+            # this frame itself took the time.
+            if time.monotonic() - began < _AT_ONCE_SECONDS:
+                try:
+                    return self._attempt(head, data)
+                except _Gone as gone:
+                    reason = gone
+        raise Undecodable(
+            f"The decoder was ended: {reason}. The frame needs more time or memory than one frame "
+            "may; the instance can be retrieved as it is."
+        ) from reason
+
+    def _attempt(self, head: dict[str, Any], data: bytes) -> tuple[Samples, str]:
+        decoder = self._take()
+        try:
+            result = decoder.decode(head, data)
+        except Undecodable:
             self._give_back(decoder)
-            return result
+            raise
+        except BaseException:
+            decoder.close()
+            raise
+        self._give_back(decoder)
+        return result
 
     def decode_all(self, layout: PixelLayout, frames: Sequence[bytes]) -> list[tuple[Samples, str]]:
         """Several frames of one instance, side by side."""
