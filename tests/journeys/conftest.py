@@ -32,6 +32,7 @@ class ReadingRoom:
 
     instance: Instance
     study_uid: str
+    folder: Path
     artefacts: Path
 
     def enter(
@@ -47,23 +48,23 @@ class ReadingRoom:
         self.log_in(page, f"/viewer?StudyInstanceUIDs={self.study_uid}")
         page.wait_for_selector(".ennead-findings[data-overlay=true]", timeout=90_000)
 
+    def send_another(self) -> str:
+        """A second study of the same shape, with its findings; returns its UID."""
+        return _send(self.instance, self.folder / "another", "Lê^Thị^Hồng", "BN-0002")
+
     def keep(self, page: Page, name: str) -> None:
         chromium.screenshot(page, self.artefacts, name)
 
 
-def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
-    """A server of its own with the chest phantom measured; stopped at the end."""
-    if not chromium.is_available():
-        pytest.skip(f"{chromium.CHROMIUM} or playwright is missing: apt-get install chromium")
-    if not (ROOT / "platform" / "web" / "dist" / "files.json").exists():
-        pytest.skip("the web is not built: make setup")
+def _send(instance: Instance, folder: Path, patient: str, patient_id: str) -> str:
+    """The phantom as a patient's study, sent by dcmtk and measured; returns its UID."""
     phantom = chest_phantom("isotropic", spacing_mm=3.0)
     files = write_series(
         phantom.values,
         phantom.grid,
-        folder / "study",
+        folder,
         PatientName=patient,
-        PatientID="BN-0001",
+        PatientID=patient_id,
         PatientSex="F",
         PatientBirthDate="19580412",
         StudyDescription="CT ngực không tiêm thuốc",
@@ -72,6 +73,19 @@ def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
         KVP=120,
         ConvolutionKernel="B30f",
     )
+    study_uid = journeys.study_uid_of(files)
+    journeys.send(instance, folder)
+    [job] = journeys.wait_for_jobs(instance, study_uid, package="lung")
+    assert job["state"] == "done", job
+    return study_uid
+
+
+def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
+    """A server of its own with the chest phantom measured; stopped at the end."""
+    if not chromium.is_available():
+        pytest.skip(f"{chromium.CHROMIUM} or playwright is missing: apt-get install chromium")
+    if not (ROOT / "platform" / "web" / "dist" / "files.json").exists():
+        pytest.skip("the web is not built: make setup")
     instance = Instance(folder / "home", {"pipelines__quiet_s": 2})
     try:
         instance.start()
@@ -79,12 +93,9 @@ def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
             *("users", "add", READER, "--role", "radiologist", "--display-name", NAME),
             *("--password", PASSWORD),
         )
-        study_uid = journeys.study_uid_of(files)
-        journeys.send(instance, folder / "study")
-        [job] = journeys.wait_for_jobs(instance, study_uid, package="lung")
-        assert job["state"] == "done", job
+        study_uid = _send(instance, folder / "study", patient, "BN-0001")
         artefacts = Path(os.environ.get("ENNEAD_TEST_ARTEFACTS", ROOT / "test-artefacts"))
-        yield ReadingRoom(instance, study_uid, artefacts)
+        yield ReadingRoom(instance, study_uid, folder, artefacts)
     finally:
         instance.close()
 

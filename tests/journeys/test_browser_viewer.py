@@ -15,7 +15,7 @@ SHOWN = """() => {
   const { viewportGridService, cornerstoneViewportService } = window.services;
   const id = viewportGridService.getActiveViewportId();
   const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
-  return viewport.getImageIds()[viewport.getCurrentImageIdIndex()];
+  return viewport?.getImageIds()[viewport.getCurrentImageIdIndex()] ?? '';
 }"""
 SEGMENTS = """() => {
   const { viewportGridService, segmentationService } = window.services;
@@ -96,6 +96,13 @@ def test_overlay_has_our_colours_and_follows_the_eye(
     viewer.wait_for_function(f"() => ({SEGMENTS})().every(s => s[1])")
 
 
+def test_overlay_lets_the_lung_be_seen(viewer: Any) -> None:
+    alpha = viewer.evaluate(
+        "() => window.services.segmentationService.getStyle({ type: 'Labelmap' }).fillAlpha"
+    )
+    assert alpha == pytest.approx(0.22)
+
+
 def test_a_value_leads_to_its_formula(viewer: Any, findings: list[dict[str, Any]]) -> None:
     measurement = findings[0]["measurements"][0]
     viewer.locator(".ef-value").first.click()
@@ -117,6 +124,19 @@ def test_reject_form_opens_and_closes_by_keys_without_deciding(viewer: Any) -> N
     viewer.get_by_text("Hãy nhập một số").wait_for()
     viewer.keyboard.press("Escape")
     assert viewer.locator(".ef-card[data-state=proposed]").count() >= 2
+
+
+def test_next_study_opens_in_the_running_viewer(viewer: Any, reading_room: Any) -> None:
+    """Last but one: the study in the address changes, the application stays."""
+    other = reading_room.send_another()
+    viewer.reload()
+    viewer.wait_for_selector(".ennead-findings[data-overlay=true]", timeout=90_000)
+    viewer.evaluate("() => { window.sameApplication = true; }")
+    viewer.locator(".ennead-next").click()
+    viewer.wait_for_url(f"**StudyInstanceUIDs={other}*")
+    viewer.wait_for_function(f"() => ({SHOWN})().includes('/studies/{other}/')", timeout=60_000)
+    viewer.wait_for_selector(".ennead-findings[data-overlay=true]", timeout=60_000)
+    assert viewer.evaluate("() => window.sameApplication") is True
 
 
 def test_nothing_failed_and_nothing_left_the_machine(viewer: Any) -> None:

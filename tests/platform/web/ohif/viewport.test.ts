@@ -81,6 +81,7 @@ function ohif(shown: Record<string, string[]>, active = "a") {
               : [],
           setSegmentVisibility: (...args: unknown[]) =>
             calls.push(["visible", ...args]),
+          setStyle: (...args: unknown[]) => calls.push(["style", ...args]),
           setSegmentColor: (...args: unknown[]) =>
             calls.push(["colour", ...args]),
         },

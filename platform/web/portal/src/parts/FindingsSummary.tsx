@@ -61,12 +61,14 @@ function Row({ finding }: { finding: FindingItem }) {
       </Table.Td>
       <Table.Td ta="end">
         {finding.measurements.map((m) => (
-          <Text key={m.id} size="sm">
+          <div key={m.id} className="en-value">
             <Text span size="xs" c="dimmed">
-              {m.title}{' '}
+              {m.title}
             </Text>
-            <b>{decimal(m.shown, i18n.language)}</b> {unit(m.unit)}
-          </Text>
+            <Text span size="sm">
+              <b>{decimal(m.shown, i18n.language)}</b> {unit(m.unit)}
+            </Text>
+          </div>
         ))}
       </Table.Td>
     </Table.Tr>

@@ -6,8 +6,6 @@ import type { SeriesItem, Study } from '../../../shared/types';
 import { Unverified } from './Badges';
 import { IMAGE_MODALITIES } from './instances';
 
-const PICTURED = new Set([...IMAGE_MODALITIES, 'SEG']);
-
 export function SeriesStrip({ study }: { study: Study }) {
   const { t } = useTranslation();
   return (
@@ -33,7 +31,7 @@ export function SeriesStrip({ study }: { study: Study }) {
 }
 
 function Thumbnail({ series }: { series: SeriesItem }) {
-  const [broken, setBroken] = useState(!series.thumbnail || !PICTURED.has(series.modality));
+  const [broken, setBroken] = useState(!series.thumbnail || !IMAGE_MODALITIES.has(series.modality));
   if (broken) return <div className="en-thumb-image">{series.modality}</div>;
   return (
     <img

@@ -3,6 +3,9 @@ import type { SegmentItem } from '../../../shared/types';
 import { viewportShowing, waitFor } from './jump';
 import type { DisplaySet, Managers } from './types';
 
+/** Thin enough to read the lung through it. */
+const STYLE = { fillAlpha: 0.22, fillAlphaInactive: 0.22, outlineWidth: 2 };
+
 function segmentationSet(
   { servicesManager }: Managers,
   segment: SegmentItem,
@@ -45,6 +48,7 @@ export async function loadOverlay(
     const drawn = await waitFor(() => representation(managers, viewportId, set) !== undefined);
     if (!drawn) return false;
   }
+  segmentationService.setStyle({ type: 'Labelmap' }, STYLE);
   for (const segment of segments) {
     const set = segmentationSet(managers, segment);
     if (!set) continue;

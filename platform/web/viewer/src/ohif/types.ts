@@ -51,6 +51,7 @@ export interface Services {
       visible: boolean,
       type?: string,
     ) => void;
+    setStyle: (which: { type: string }, style: Record<string, number>) => void;
     setSegmentColor: (
       viewportId: string,
       segmentationId: string,
