@@ -57,10 +57,11 @@ def _inside(rule: Requirement, value: str) -> bool:
 
 
 def _reason(rule: Requirement, values: list[str]) -> Reason:
+    found = "\\".join(_plain(value) for value in values) or "–"
     shown: dict[str, str | int | float] = {
         "attribute": rule.attribute,
-        "found": "\\".join(values) or "–",
-        "value": "\\".join(values) or "–",
+        "found": found,
+        "value": found,
     }
     if rule.bounds and rule.bounds.min is not None:
         shown["rule_min"] = rule.bounds.min
@@ -71,3 +72,11 @@ def _reason(rule: Requirement, values: list[str]) -> Reason:
     if rule.none_of is not None:
         shown["refused"] = ", ".join(rule.none_of)
     return Reason(rule.code, rule.text, shown, tuple(rule.outputs))
+
+
+def _plain(value: str) -> str:
+    """``80.0`` as people write it; anything that is no number as it is."""
+    try:
+        return f"{float(value):.6g}"
+    except ValueError:
+        return value
