@@ -57,6 +57,7 @@ def test_ten_kills_lose_nothing_and_duplicate_nothing(running_instance, tmp_path
             phantom.grid,
             tmp_path / f"series{round_number}",
             seed=f"kill{round_number}",
+            **phantom.attributes,
         )
         study = journeys.study_uid_of(files)
         journeys.send(instance, tmp_path / f"series{round_number}")
@@ -82,7 +83,7 @@ def test_ten_kills_lose_nothing_and_duplicate_nothing(running_instance, tmp_path
 
 def test_sending_again_changes_nothing(running_instance, tmp_path: Path) -> None:
     phantom = chest_phantom("anisotropic")
-    files = write_series(phantom.values, phantom.grid, tmp_path / "series")
+    files = write_series(phantom.values, phantom.grid, tmp_path / "series", **phantom.attributes)
     study = journeys.study_uid_of(files)
     instance = running_instance(dicom__accept_any_ae=True, pipelines__quiet_s=1)
     journeys.send(instance, tmp_path / "series")

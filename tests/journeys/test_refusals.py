@@ -25,9 +25,8 @@ def test_every_unfit_study_says_why(running_instance, test_data: Path) -> None:
     studies = {}
     for name in CASES:
         path = test_data / name
-        files = sorted(f for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file())
-        studies[name] = journeys.study_uid_of(files)
-        journeys.send(instance, path)
+        studies[name] = journeys.study_uid_of(journeys.dicom_files(path))
+        journeys.stow(instance, path)
     for name, codes in CASES.items():
         for job in journeys.wait_for_jobs(instance, studies[name], package="lung"):
             assert job["state"] == "refused", (name, job)
@@ -37,4 +36,4 @@ def test_every_unfit_study_says_why(running_instance, test_data: Path) -> None:
         timeline = instance.client.get(f"/api/v1/studies/{studies[name]}/timeline").json()
         assert any(e["state"] == "refused" and e["text"] for e in timeline["events"]), name
         assert journeys.result_instances(instance, studies[name]) == []
-    assert "Traceback" not in instance.log()
+    assert "Traceback" not in instance.log_path.read_text()

@@ -20,9 +20,7 @@ COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 def send(instance: Instance, *paths: Path) -> None:
     """C-STORE files and folders with dcmtk; raises when any object is not accepted."""
-    files = sorted(
-        f for path in paths for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file()
-    )
+    files = dicom_files(*paths)
     result = subprocess.run(
         [STORESCU, "-R", "-aec", "ENNEAD", "127.0.0.1", str(instance.dicom_port), *files],
         env={**os.environ, "TCP_NODELAY": "1"},
@@ -32,6 +30,35 @@ def send(instance: Instance, *paths: Path) -> None:
     )
     if result.returncode != 0 or "Failed" in result.stderr:
         raise AssertionError(f"storescu failed ({result.returncode}): {result.stderr[-2000:]}")
+
+
+def dicom_files(*paths: Path) -> list[Path]:
+    """Part 10 files below ``paths``, sorted."""
+
+    def is_part10(file: Path) -> bool:
+        with file.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+
+    found = (f for path in paths for f in (path.rglob("*") if path.is_dir() else [path]))
+    return sorted(f for f in found if f.is_file() and is_part10(f))
+
+
+def stow(instance: Instance, *paths: Path) -> None:
+    """STOW-RS, for transfer syntaxes that storescu proposes only by option."""
+    boundary = "ennead-journey"
+    parts = [
+        f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode() + f.read_bytes()
+        for f in dicom_files(*paths)
+    ]
+    answer = instance.client.post(
+        "/dicom-web/studies",
+        content=b"\r\n".join(parts) + f"\r\n--{boundary}--\r\n".encode(),
+        headers={
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
+            "Accept": "application/dicom+json",
+        },
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def jobs(instance: Instance, study_uid: str) -> list[dict[str, Any]]:
