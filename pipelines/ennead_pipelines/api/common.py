@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,23 @@ def get_archive(request: Request) -> Archive:
         state.pipelines_archive = open_archive(state.settings, state.database)
     archive: Archive = state.pipelines_archive
     return archive
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Close the archive when the web process ends."""
+    try:
+        yield
+    finally:
+        close_archive(app)
+
+
+def close_archive(app: Any) -> None:
+    """Give the archive's storage slots and connection back."""
+    archive = getattr(app.state, "pipelines_archive", None)
+    if archive is not None:
+        archive.close()
+        del app.state.pipelines_archive
 
 
 CatalogueDependency = Annotated[PackageCatalogue, Depends(get_catalogue)]

@@ -14,12 +14,17 @@ from ennead.app.dependencies import (
     require,
 )
 from ennead.security import Permission, Principal
-from ennead_pipelines.api.common import ArchiveDependency, CatalogueDependency, folder_of
+from ennead_pipelines.api.common import (
+    ArchiveDependency,
+    CatalogueDependency,
+    folder_of,
+    lifespan,
+)
 from ennead_pipelines.api.documents import finding_item, finding_rows, last_decisions
 from ennead_pipelines.jobs.states import FindingState
 from ennead_pipelines.tables import findings
 
-router = APIRouter(prefix="/api/v1/findings", tags=["findings"])
+router = APIRouter(prefix="/api/v1/findings", tags=["findings"], lifespan=lifespan)
 
 Reviewer = Annotated[Principal, Depends(require(Permission.FINDING_REVIEW))]
 

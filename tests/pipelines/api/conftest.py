@@ -14,6 +14,7 @@ from ennead.database import Database
 from ennead.plugins import DiscoveredPackage
 from ennead.security import SYSTEM, Role, tokens
 from ennead.settings import Settings
+from ennead_pipelines.api.common import close_archive
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.packages import PackageCatalogue
@@ -45,6 +46,7 @@ def client_of(app: FastAPI, database: Database) -> Iterator[Callable[..., TestCl
     yield make
     for client in opened:
         client.close()
+    close_archive(app)
     app.state.database.close()
 
 
