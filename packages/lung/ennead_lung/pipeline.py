@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ennead import codes
@@ -29,9 +29,13 @@ _COLOUR = {"right": (0, 145, 200), "left": (240, 150, 40)}
 
 @dataclass
 class _Run:
-    """Refusals of one run; an output is given or refused, never both and never neither."""
+    """Refusals of one run; an output is given or refused, never both and never neither.
+
+    ``declined`` outputs were refused before the run, and are not refused again for that reason.
+    """
 
     volume: Volume
+    declined: Collection[str] = ()
     refusals: list[Refusal] = field(default_factory=list)
 
     def refuse(
@@ -42,7 +46,7 @@ class _Run:
             self.refusals.append(refusal)
 
     def refused(self, output: str) -> bool:
-        return any(r.subject == output for r in self.refusals)
+        return output in self.declined or any(r.subject == output for r in self.refusals)
 
 
 class LungPipeline:
@@ -67,7 +71,7 @@ class LungPipeline:
         declined = _not_a_chest(volume, lungs, seen)
         if declined:
             return declined
-        run = _Run(volume)
+        run = _Run(volume, context.declined)
         _decide_sides(run, lungs, seen)
         context.progress(0.7, "progress.phase")
         _decide_density(run, lungs)
@@ -106,7 +110,8 @@ def _decide_density(run: _Run, lungs: LungMask) -> None:
     phase = contrast_phase(run.volume.attributes, lungs.anatomy)
     if phase.code is not None:
         run.refuse(phase.code, DENSITOMETRY, phase.text_key, **phase.values)
-    run.refusals += technique_refusals(run.volume)
+    technique = technique_refusals(run.volume)
+    run.refusals += [r for r in technique if r.subject not in run.declined]
 
 
 def _segments(volume: Volume, lungs: LungMask) -> Iterator[Segment]:
@@ -163,12 +168,13 @@ def _both(run: _Run, lungs: LungMask) -> Iterator[Measurement]:
         right, left = (volume_cm3(lungs.side(s), lungs.grid) for s in SIDES)
         yield _measurement("volume_total", right + left)
         yield _measurement("lr_ratio", left_right_ratio(left, right))
-    if not run.refused("laa950"):
-        yield _measurement("laa950", laa950(hu, both))
-        yield _measurement("laa910", laa910(hu, both))
+    wanted = [output for output in DENSITOMETRY if not run.refused(output)]
+    if wanted:
         percentile = perc15(hu, both)
-        yield _measurement("perc15", percentile)
-        yield _measurement("perc15_density", density_g_l(percentile))
+        values = (laa950(hu, both), laa910(hu, both), percentile, density_g_l(percentile))
+        for output, value in zip(DENSITOMETRY, values, strict=True):
+            if output in wanted:
+                yield _measurement(output, value)
 
 
 def _measurement(output: str, value: float) -> Measurement:

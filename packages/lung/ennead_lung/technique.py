@@ -1,7 +1,8 @@
 """Technique rules of densitometry, as ``package.toml`` states them.
 
-The platform applies the same rules when it selects a series, so that the better series is chosen.
-They are applied here once more, so that no value is ever returned for a series that breaks them.
+The platform applies the same rules when it selects a series, so that the better series is chosen,
+and tells the run what it declined. They are applied here once more, so that no value is ever
+returned for a series that breaks them.
 """
 
 from __future__ import annotations

@@ -101,3 +101,8 @@ def measure() -> Callable[..., Answer]:
 @pytest.fixture(scope="session")
 def read_folder() -> Callable[[Path], Volume]:
     return read_volume
+
+
+@pytest.fixture(scope="session")
+def volume_from() -> Callable[..., Volume]:
+    return volume_of

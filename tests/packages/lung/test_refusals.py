@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ennead.findings import Finding, Refusal
 from ennead.geometry import Grid
 from ennead.testing.phantoms import Phantom, chest_phantom
 from ennead.texts import package_texts, translate
@@ -111,6 +112,20 @@ def test_gaps_of_more_than_three_millimetres(measure) -> None:
     only_density_refused(
         measure(phantom.values, grid, attributes), "TECHNIQUE", "refusal.technique.gap"
     )
+
+
+def test_what_the_platform_declined_is_not_refused_twice(plain, volume_from) -> None:
+    from ennead.contracts import RunContext
+    from ennead_lung.pipeline import LungPipeline
+
+    attributes = plain.attributes | {"KVP": 80}
+    volume = volume_from(plain.values, plain.grid, attributes)
+    for declined in (frozenset(DENSITOMETRY), frozenset({"laa950", "laa910"})):
+        results = list(LungPipeline().run(RunContext({"chest": volume}, declined=declined)))
+        refused = {r.subject for r in results if isinstance(r, Refusal)}
+        assert refused == set(DENSITOMETRY) - declined
+        given = {m.id for r in results if isinstance(r, Finding) for m in r.measurements}
+        assert given == set(VOLUMES)
 
 
 # --- PHASE -------------------------------------------------------------------------------------

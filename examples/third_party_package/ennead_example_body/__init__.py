@@ -1,0 +1,1 @@
+"""Body volume and mean attenuation on CT: an example of a package of your own."""

@@ -1,0 +1,41 @@
+"""The package's measurements: pure functions of arrays and a grid, without any input or output."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ennead.findings import HUVolume, Mask
+from ennead.geometry import Grid
+
+TISSUE_HU = -300.0
+
+
+def body_mask(hu: HUVolume) -> Mask:
+    """The largest connected region of tissue, with the air it encloses in each slice.
+
+    Parameters
+    ----------
+    hu : float32[z, y, x], HU
+
+    Returns
+    -------
+    bool[z, y, x]
+        Selects nothing when there is no tissue.
+    """
+    tissue = ndimage.binary_opening(hu > TISSUE_HU, iterations=2)
+    labels, count = ndimage.label(tissue)
+    if count == 0:
+        return np.zeros(hu.shape, dtype=bool)
+    largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in largest])
+
+
+def volume_cm3(mask: Mask, grid: Grid) -> float:
+    """Voxels times their volume."""
+    return float(np.count_nonzero(mask)) * grid.voxel_volume_mm3 / 1000
+
+
+def mean_hu(hu: HUVolume, mask: Mask) -> float:
+    """Mean of the selected voxels; ``mask`` selects at least one."""
+    return float(hu[mask].mean(dtype=np.float64))
