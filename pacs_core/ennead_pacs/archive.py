@@ -24,7 +24,7 @@ from ennead.settings import Settings
 from ennead_pacs import index
 from ennead_pacs.index.tables import LOST
 from ennead_pacs.ingest import Ingest
-from ennead_pacs.prepare.series import prepared_series
+from ennead_pacs.prepare.series import prepare_series, prepared_series
 
 _CHUNK = 1024 * 1024
 
@@ -67,6 +67,14 @@ class LocalArchive:
             prepared = prepared_series(connection, self._settings, series_uid)
         headers: list[JSONAttributes] = json.loads(prepared.metadata) if prepared else []
         return headers
+
+    def prepare_series(self, series_uid: SeriesUID) -> None:
+        """Make metadata and thumbnail ready to be served; what is ready already costs nothing."""
+        from ennead_pacs.prepare.thumbnail import prepared_thumbnail
+
+        with self._database.read() as connection:
+            if prepare_series(connection, self._settings, series_uid):
+                prepared_thumbnail(connection, self._settings, series_uid)
 
     def path(self, instance_uid: InstanceUID) -> Path:
         """A local, read-only Part 10 file.

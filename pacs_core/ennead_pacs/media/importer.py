@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -100,17 +101,23 @@ def import_tree(
     stop = threading.Event()
 
     def one(candidate: Candidate) -> None:
-        entries = [Entry(candidate.name, FAILED, "stopped")] if stop.is_set() else None
-        for entry in entries or _take(ingest, candidate, principal):
-            if entry.reason == OutOfResources.code:
-                stop.set()
-            with lock:
-                report.add(entry)
-                progress(entry)
+        try:
+            stopped = [Entry(candidate.name, FAILED, "stopped")]
+            for entry in stopped if stop.is_set() else _take(ingest, candidate, principal):
+                if entry.reason == OutOfResources.code:
+                    stop.set()
+                with lock:
+                    report.add(entry)
+                    progress(entry)
+        finally:
+            candidate.release()
 
     running: set[Future[None]] = set()
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="import") as pool:
-        for candidate in candidates(path):
+    with (
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="import") as pool,
+        closing(candidates(path)) as found,
+    ):
+        for candidate in found:
             if len(running) >= _WAITING:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,14 +34,17 @@ class Candidate:
         Opens it for reading; None when it is refused.
     reason : str
         Why it is refused, or empty.
+    release : callable
+        To be called once when the candidate is done with, read or not.
     """
 
     name: str
     opener: Callable[[], IO[bytes]] | None
     reason: str = ""
+    release: Callable[[], None] = lambda: None
 
 
-def candidates(path: Path) -> Iterator[Candidate]:
+def candidates(path: Path) -> Generator[Candidate, None, None]:
     """Every file below ``path`` (a folder, a zip file or one object), in the order of names.
 
     Symbolic links and special files are refused; zip files are opened, but not zip files in them.
@@ -103,10 +107,38 @@ def _zip(path: Path, name: str) -> Iterator[Candidate]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         yield Candidate(name, None, "zip_damaged")
         return
-    # The openers hold the archive; it is closed with the last of them.
-    for entry in archive.infolist():
-        if entry.is_dir():
-            continue
-        reason = check_entry(entry)
-        opener = None if reason else partial(archive.open, entry)
-        yield Candidate(f"{name}!{entry.filename}", opener, reason)
+    shared = _Shared(archive)
+    try:
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            reason = check_entry(entry)
+            if reason:
+                yield Candidate(f"{name}!{entry.filename}", None, reason)
+            else:
+                opener = partial(archive.open, entry)
+                yield Candidate(f"{name}!{entry.filename}", opener, release=shared.held())
+    finally:
+        shared.release()
+
+
+class _Shared:
+    """A zip file that closes when the walk and every candidate of it are done with it."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._users = 1
+        self._lock = threading.Lock()
+
+    def held(self) -> Callable[[], None]:
+        """One more user; gives what it calls when done."""
+        with self._lock:
+            self._users += 1
+        return self.release
+
+    def release(self) -> None:
+        """One user fewer."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._archive.close()

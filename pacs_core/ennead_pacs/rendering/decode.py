@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,34 @@ def decode_frames(
     values = planes[0][np.newaxis] if len(planes) == 1 else np.stack(planes)
     values.flags.writeable = False
     return DecodedFrames(values, photometric, layout)
+
+
+def decode_files(
+    paths: Sequence[Path],
+    *,
+    limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    pool: DecoderPool | None = None,
+) -> Iterator[DecodedFrames]:
+    """Every frame of several instances, in the order of ``paths``, several files at once.
+
+    At most a few files are decoded ahead of the one that is taken. ``limit_bytes`` holds for each
+    file. Raises as :func:`decode_frames`, when the file's turn comes.
+    """
+    chosen = pool or shared_pool()
+    waiting: deque[Future[DecodedFrames]] = deque()
+    with ThreadPoolExecutor(chosen.size, thread_name_prefix="files") as threads:
+        try:
+            for path in paths:
+                waiting.append(
+                    threads.submit(decode_frames, path, limit_bytes=limit_bytes, pool=chosen)
+                )
+                if len(waiting) > 2 * chosen.size:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def joined(file: Part10, spans: Sequence[Span]) -> bytes:
