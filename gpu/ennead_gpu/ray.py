@@ -65,6 +65,7 @@ class RayRuntime:
         self._settings = settings
         self._directory = temporary_directory(settings.home, place)
         self.cpus = 0.0
+        self._started = False
 
     @property
     def is_local(self) -> bool:
@@ -112,6 +113,7 @@ class RayRuntime:
                     f"Ray cannot be {'started' if self.is_local else 'reached'} "
                     f"({self._settings.ray.address or self._directory}): {error}"
                 ) from error
+        self._started = True
         self.cpus = float(ray.cluster_resources().get("CPU", 1.0))
         log.info("ray is up", local=self.is_local, cpus=self.cpus)
 
@@ -119,7 +121,7 @@ class RayRuntime:
         """Whether the local Ray's processes run; a cluster is asked by the tasks themselves."""
         import ray
 
-        if not ray.is_initialized():
+        if not self._started or not ray.is_initialized():
             return False
         node = ray._private.worker._global_node
         if not self.is_local or node is None:
@@ -130,9 +132,10 @@ class RayRuntime:
         """End the local Ray, or leave the cluster."""
         import ray
 
-        if ray.is_initialized():
+        if self._started and ray.is_initialized():
             with _signals_kept():
                 ray.shutdown()
+        self._started = False
 
     def kill(self) -> None:
         """End what is left of a local Ray that has died; the process should then end as well.

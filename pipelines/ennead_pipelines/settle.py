@@ -7,6 +7,7 @@ of every enabled package, and its job.
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import structlog
 from sqlalchemy import Connection, select, update
@@ -28,6 +29,8 @@ from ennead_pipelines.tables import settlements
 from ennead_pipelines.telemetry import stage
 
 CONSUMER = "pipelines.settle"
+_PRUNE_SECONDS = 3600.0
+_KEEP_EVENTS = dt.timedelta(days=2)
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +47,7 @@ class Settler:
         preparer: Preparer,
     ) -> None:
         self._preparer = preparer
+        self._pruned_at = time.monotonic()
         self._database = database
         self._archive = archive
         self._settings = settings
@@ -54,7 +58,16 @@ class Settler:
         took = 0
         while taken := self._take_in():  # all of it: a study must not settle beside a newer image
             took += taken
+        self._prune()
         return bool(self._settle_due()) or bool(took)
+
+    def _prune(self) -> None:
+        """Now and then, drop events that every reader has passed."""
+        if time.monotonic() - self._pruned_at < _PRUNE_SECONDS:
+            return
+        self._pruned_at = time.monotonic()
+        with self._database.begin() as connection:
+            events.prune(connection, _KEEP_EVENTS)
 
     def _take_in(self) -> int:
         with self._database.read() as connection:

@@ -72,12 +72,14 @@ def checks(rule: InputRule, candidate: Candidate) -> Iterator[Reason]:
         yield from _intensities(candidate.record.modality, slices)
     elif rule.volumetric:
         yield from _not_original(slices, ("LOCALIZER",))
-    if len(slices) < rule.min_slices:
-        yield Reason(
-            RefusalCode.COVERAGE,
-            "refusal.few_slices",
-            {"rule_min": rule.min_slices, "found": len(slices)},
-        )
+
+
+def few_slices(rule: InputRule, candidate: Candidate) -> Iterator[Reason]:
+    """Fewer slices than the manifest's ``min_slices``."""
+    found = len(candidate.headers)
+    if found < rule.min_slices:
+        values = {"rule_min": rule.min_slices, "found": found}
+        yield Reason(RefusalCode.COVERAGE, "refusal.few_slices", values)
 
 
 def _body_part(rule: InputRule, slices: Sequence[JSONAttributes]) -> Iterator[Reason]:
@@ -86,8 +88,13 @@ def _body_part(rule: InputRule, slices: Sequence[JSONAttributes]) -> Iterator[Re
         yield Reason(
             RefusalCode.BODY_PART,
             "refusal.body_part",
-            {"wanted": ", ".join(rule.body_part), "found": ", ".join(sorted(found))},
+            {"wanted": _some(rule.body_part), "found": ", ".join(sorted(found))},
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few names: a manifest may list every spelling of one region."""
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 def _not_original(slices: Sequence[JSONAttributes], refused: tuple[str, ...]) -> Iterator[Reason]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ennead.findings import Refusal, RefusalCode
 from ennead.plugins import InputRule, Manifest
 from ennead_pipelines.select.candidates import Candidate
-from ennead_pipelines.select.checks import checks, multi_frame, wrong_modality
+from ennead_pipelines.select.checks import checks, few_slices, multi_frame, wrong_modality
 from ennead_pipelines.select.reasons import Reason
 from ennead_pipelines.select.requirements import attribute_values, unmet
 from ennead_pipelines.select.stack import Stack, stack_of
@@ -109,6 +109,7 @@ def _judge(rule: InputRule, candidate: Candidate) -> _Verdict:
             stack = answer
         else:
             refused += answer
+    refused += few_slices(rule, candidate)
     declined: list[Reason] = []
     for reason in unmet(rule, candidate.headers):
         (declined if reason.outputs else refused).append(reason)

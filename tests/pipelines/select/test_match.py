@@ -154,6 +154,11 @@ def test_all_reasons_of_a_series_are_told(manifest: Manifest) -> None:
     assert reasons(selection) == ["BODY_PART", "LOSSY", "COVERAGE", "NO_SERIES"]
 
 
+def test_geometry_is_told_before_the_number_of_slices(manifest: Manifest) -> None:
+    selection = match(manifest, [candidate(slices=2, spacing_mm=0.0)])
+    assert reasons(selection) == ["GEOMETRY_NONUNIFORM", "COVERAGE", "NO_SERIES"]
+
+
 def test_an_empty_study_is_refused_with_a_reason(manifest: Manifest) -> None:
     assert reasons(match(manifest, [])) == ["NO_SERIES"]
 
