@@ -135,6 +135,8 @@ class RayRuntime:
         if self._started and ray.is_initialized():
             with _signals_kept():
                 ray.shutdown()
+            if self.is_local:
+                shutil.rmtree(self._directory, ignore_errors=True)
         self._started = False
 
     def kill(self) -> None:

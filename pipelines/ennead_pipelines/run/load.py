@@ -12,7 +12,7 @@ import numpy as np
 
 from ennead.contracts import Volume
 from ennead.errors import InputError
-from ennead_pacs.rendering import decode_frames
+from ennead_pacs.rendering import decode_files
 from ennead_pipelines.run.requests import Loaded, LoadRequest
 
 
@@ -26,10 +26,10 @@ def load(request: LoadRequest) -> Loaded:
     """
     begun = time.perf_counter()
     values = np.empty(request.grid.shape, dtype=np.float32)
-    for k, (path, (slope, intercept)) in enumerate(
-        zip(request.paths, request.rescale, strict=True)
-    ):
-        decoded = decode_frames(Path(path), limit_bytes=request.decode_limit_bytes)
+    files = decode_files(
+        [Path(path) for path in request.paths], limit_bytes=request.decode_limit_bytes
+    )
+    for k, (decoded, (slope, intercept)) in enumerate(zip(files, request.rescale, strict=True)):
         stored = decoded.values[0]
         if stored.shape != values.shape[1:]:
             raise InputError(
