@@ -27,9 +27,7 @@ class PacsService:
     def processes(self, settings: Settings) -> Sequence[ProcessSpec]:
         """The acceptors."""
         return [
-            ProcessSpec(
-                "dimse", "ennead_pacs.dimse.process:serve", count=acceptor_count(settings)
-            )
+            ProcessSpec("dimse", "ennead_pacs.dimse.process:serve", count=acceptor_count(settings))
         ]
 
     def routers(self, settings: Settings) -> Sequence[APIRouter]:
