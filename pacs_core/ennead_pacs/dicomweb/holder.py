@@ -57,12 +57,12 @@ def holder_of(app: Any) -> Holder:
         return found
 
 
-def get_places(request: Request) -> Places:
+async def get_places(request: Request) -> Places:
     """Stored instances by UID."""
     return holder_of(request.app).places
 
 
-def get_ingest(request: Request) -> Ingest:
+async def get_ingest(request: Request) -> Ingest:
     """The way in."""
     return holder_of(request.app).ingest
 

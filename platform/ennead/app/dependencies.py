@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -29,7 +29,7 @@ def get_database(request: Request) -> Database:
     return database
 
 
-def require(permission: Permission) -> Callable[[Request], Principal]:
+def require(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency that gives the principal, or refuses with 401 or 403.
 
     Examples
@@ -37,7 +37,7 @@ def require(permission: Permission) -> Callable[[Request], Principal]:
     ``principal: Annotated[Principal, Depends(require(Permission.STUDY_READ))]``
     """
 
-    def check(request: Request) -> Principal:
+    async def check(request: Request) -> Principal:
         principal: Principal | None = getattr(request.state, "principal", None)
         if principal is None:
             raise NotAuthenticated("Log in, or send a bearer token (ennead token --role …).")
@@ -64,6 +64,22 @@ def get_language(request: Request) -> str:
     return settings.portal.language
 
 
-SettingsDependency = Annotated[Settings, Depends(get_settings)]
-DatabaseDependency = Annotated[Database, Depends(get_database)]
-LanguageDependency = Annotated[str, Depends(get_language)]
+# FastAPI sends every plain function among the dependencies through a thread of its own; these need
+# none, and image requests pass here by the thousand.
+
+
+async def _settings(request: Request) -> Settings:
+    return get_settings(request)
+
+
+async def _database(request: Request) -> Database:
+    return get_database(request)
+
+
+async def _language(request: Request) -> str:
+    return get_language(request)
+
+
+SettingsDependency = Annotated[Settings, Depends(_settings)]
+DatabaseDependency = Annotated[Database, Depends(_database)]
+LanguageDependency = Annotated[str, Depends(_language)]
