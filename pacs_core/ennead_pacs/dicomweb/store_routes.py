@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -19,14 +20,15 @@ from ennead.app.dependencies import (
 )
 from ennead.app.problems import of_error
 from ennead.database import Database
-from ennead.errors import EnneadError, InputError, UnsupportedMedia
+from ennead.errors import EnneadError, InputError, LimitExceeded, UnsupportedMedia
 from ennead.identifiers import check_uid
 from ennead.security import Permission, Principal, audit
 from ennead.settings import Settings
 from ennead_pacs.dicomweb.accept import DICOM, JSON
 from ennead_pacs.dicomweb.holder import PREFIX, IngestDependency
 from ennead_pacs.dicomweb.multipart import MultipartParser, boundary_of
-from ennead_pacs.dicomweb.store import Outcome, PartsToIngest
+from ennead_pacs.dicomweb.store import PartsToIngest
+from ennead_pacs.dicomweb.store_answer import Outcome
 
 router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 Writer = Annotated[Principal, Depends(require(Permission.STUDY_WRITE))]
@@ -85,12 +87,14 @@ async def _store(
     broken: EnneadError | None = None
     try:
         await _feed(request, parser)
-        if not receiver.outcome.stored and not receiver.outcome.failed:
+        if not parser.parts:
             raise InputError("The body holds no part; send one instance per part.")
     except EnneadError as error:
         broken = error
+    except HTTPException as error:  # the body passed its limit while it was streamed
+        broken = LimitExceeded(str(error.detail))
     finally:
-        receiver.abort()
+        await asyncio.to_thread(receiver.finish)
     outcome = receiver.outcome
     if outcome.stored or outcome.failed:
         await asyncio.to_thread(_write_audit, database, principal, outcome)

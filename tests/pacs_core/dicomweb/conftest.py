@@ -72,19 +72,31 @@ def client(
 
 
 @pytest.fixture
-def address(settings: Settings, database: Database) -> Iterator[str]:
-    """The application behind a real HTTP server, for peers that bring their own client."""
-    config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+def serve(database: Database) -> Iterator[Callable[[Settings], str]]:
+    """Put the application behind a real HTTP server; gives its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(settings: Settings) -> str:
+        config = uvicorn.Config(create_app(settings), port=0, log_level="warning")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture
+def address(settings: Settings, serve: Callable[[Settings], str]) -> str:
+    """A real HTTP server, for peers that bring their own client."""
+    return serve(settings)
 
 
 def multipart_body(files: list[bytes], boundary: str = "BBB") -> tuple[bytes, dict[str, str]]:

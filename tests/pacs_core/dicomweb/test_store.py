@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 
 from ennead.database import Database
 from ennead.security import audit
+from ennead.settings import Settings
 
 Request = tuple[bytes, dict[str, str]]
 Make = Callable[..., list[Path]]
@@ -207,6 +209,27 @@ def test_more_parts_than_allowed_is_413(
     )
     assert answer.status_code == 413
     assert len(answer.json()["response"]["0008119A"]["Value"]) == 5
+
+
+def test_a_body_past_its_limit_is_413_with_what_was_stored(
+    settings: Settings,
+    serve: Callable[[Settings], str],
+    token: Callable[[str], str],
+    series_of: Make,
+    stow_request: Stow,
+) -> None:
+    """No Content-Length: only counting finds out."""
+    body, headers = stow_request([f.read_bytes() for f in series_of(40, side=256)])
+    http = settings.http.model_copy(update={"stow_body_limit_bytes": len(body) // 2})
+    headers["Authorization"] = f"Bearer {token('admin')}"
+    blocks = [body[i : i + 65_536] for i in range(0, len(body), 65_536)]
+    address = serve(settings.model_copy(update={"http": http}))
+    with httpx.Client(base_url=address, trust_env=False) as client:
+        answer = client.post("/dicom-web/studies", content=iter(blocks), headers=headers)
+        assert answer.status_code == 413
+        stored = answer.json()["response"]["00081199"]["Value"]
+        found = client.get("/dicom-web/instances", headers=headers).json()
+    assert 0 < len(stored) == len(found) < 20
 
 
 def test_bulk_data_elsewhere_is_never_fetched(client: TestClient) -> None:
