@@ -1,11 +1,16 @@
-"""C-GET (PS3.4 §C.4.3, PS3.7 §9.1.3): stored bytes go out as they are, on the same association."""
+"""C-GET (PS3.4 §C.4.3, PS3.7 §9.1.3): stored bytes go out as they are, on the same association.
+
+An uncompressed little endian object is re-encoded when the peer takes it only with the other kind
+of VR.
+"""
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +23,7 @@ from ennead_pacs.dimse.find import query_status, read_dataset
 from ennead_pacs.dimse.identifier import Identifier, encode_dataset, read_identifier
 from ennead_pacs.dimse.negotiation import Context
 from ennead_pacs.dimse.pdu import UNEXPECTED_PDU, Aborted
+from ennead_pacs.dimse.reencode import LITTLE_ENDIAN, reencode
 from ennead_pacs.dimse.sop_classes import PATIENT_ROOT_GET, STUDY_ROOT_GET
 from ennead_pacs.dimse.status import (
     CANCELLED,
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from ennead_pacs.dimse.association import Association
 
 _CHUNK: Final = 1024 * 1024
+_REENCODE_LIMIT: Final = 512 * 1024**2
 _FAILED_LIST: Final = 0x00080058
 _UNIQUE_KEYS: Final = {
     "PATIENT": "PatientID",
@@ -142,31 +149,41 @@ class _Retrieval:
 
     def _send(self, row: Row[Any]) -> str:
         way = self._ways.get((row.sop_class_uid, row.transfer_syntax_uid))
-        if way is None:
+        other = way or self._other_way(row)
+        if other is None:
             _log.warning(
                 "C-GET: the peer offers no context for %s in %s",
                 row.sop_class_uid,
                 row.transfer_syntax_uid,
             )
             return "failed"
+        path = self._association.node.settings.objects_dir / row.location
         try:
-            file = os.open(
-                self._association.node.settings.objects_dir / row.location,
-                os.O_RDONLY | os.O_CLOEXEC,
-            )
+            with path.open("rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_size != row.size_bytes:
+                    _log.error("C-GET: %s has another size than it had", row.instance_uid)
+                    return "failed"
+                if way is not None:
+                    self._store(way, row, file, row.dataset_offset, row.size_bytes)
+                else:
+                    data = reencode(path, other.transfer_syntax)
+                    self._store(other, row, io.BytesIO(data), 0, len(data))
         except OSError as error:
             _log.error("C-GET: %s cannot be read: %s", row.instance_uid, error.strerror)
             return "failed"
-        try:
-            if os.fstat(file).st_size != row.size_bytes:
-                _log.error("C-GET: %s has another size than it had", row.instance_uid)
-                return "failed"
-            self._store(way, row, file)
-        finally:
-            os.close(file)
-        return self._answer(way)
+        except EnneadError as error:
+            _log.warning("C-GET: %s was not sent: %s", row.instance_uid, error)
+            return "failed"
+        return self._answer(other)
 
-    def _store(self, way: Context, row: Row[Any], file: int) -> None:
+    def _other_way(self, row: Row[Any]) -> Context | None:
+        """A context with the other kind of VR, for an uncompressed little endian object."""
+        if row.transfer_syntax_uid not in LITTLE_ENDIAN or row.size_bytes > _REENCODE_LIMIT:
+            return None
+        ways = (self._ways.get((row.sop_class_uid, syntax)) for syntax in LITTLE_ENDIAN)
+        return next((way for way in ways if way is not None), None)
+
+    def _store(self, way: Context, row: Row[Any], source: BinaryIO, offset: int, end: int) -> None:
         association = self._association
         self._message_id = self._message_id % 0xFFFF + 1
         request = encode_command(
@@ -183,13 +200,13 @@ class _Retrieval:
         # Whole fragments per chunk, so that only the last one of the object is short.
         room = max(association.maximum - 6, 2) & ~1
         step = max(_CHUNK // room, 1) * room
-        offset = row.dataset_offset
-        while offset < row.size_bytes:
-            data = os.pread(file, min(step, row.size_bytes - offset), offset)
+        source.seek(offset)
+        while offset < end:
+            data = source.read(min(step, end - offset))
             if not data:
                 raise Aborted(0, f"{row.instance_uid} became shorter while it was sent")
             offset += len(data)
-            parts += association.fragments(way.id, 0, data, last=offset >= row.size_bytes)
+            parts += association.fragments(way.id, 0, data, last=offset >= end)
             association.send(parts)
             parts = []
 

@@ -117,13 +117,14 @@ def read_identifier(data: bytes | bytearray, transfer_syntax_uid: str, root: str
 
 
 def _check_length(name: str, vr: str, text: str) -> None:
-    longest = _LONGEST.get(vr, 1024) + _WILD_ROOM
+    longest = _LONGEST.get(vr, 1024)
+    room = 0 if vr == "UI" else _WILD_ROOM
     parts = text.split("\\") if vr in ("UI", "CS", "AE") else [text]
     for part in parts:
-        if len(part) > longest:
+        if len(part) > longest + room:
             raise UnusableObject(
                 f"The value of {name} has {len(part)} characters; VR {vr} allows "
-                f"{longest - _WILD_ROOM} (PS3.5 Table 6.2-1). Shorten the query."
+                f"{longest} (PS3.5 Table 6.2-1). Shorten the query."
             )
 
 

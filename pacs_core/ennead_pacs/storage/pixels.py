@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import ge
+
 from ennead.errors import UnusableObject
 from ennead_pacs.storage.header import Header
 from ennead_pacs.storage.scan import DatasetScanner
@@ -18,6 +20,12 @@ def check_pixels(scanner: DatasetScanner, header: Header, *, is_rle: bool) -> No
     UnusableObject
         They disagree (C-STORE status A900H).
     """
+    cut_off = not scanner.has_pixels and header.bits_allocated is not None
+    if cut_off and _is_image(header.sop_class_uid):
+        raise UnusableObject(
+            "The image describes pixels (BitsAllocated) but holds none; it was cut off before "
+            "PixelData. Send the whole object again."
+        )
     if scanner.pixel_length is None and not scanner.encapsulated:
         return
     rows, columns, bits = header.rows or 0, header.columns or 0, header.bits_allocated or 0
@@ -35,6 +43,12 @@ def check_pixels(scanner: DatasetScanner, header: Header, *, is_rle: bool) -> No
             _check_rle(scanner.codestream, scanner.codestream_length)
         else:
             _check_codestream(scanner.codestream, rows, columns)
+
+
+def _is_image(sop_class_uid: str) -> bool:
+    from pydicom.uid import UID
+
+    return "Image" in UID(sop_class_uid).name
 
 
 def _check_native(length: int, header: Header, pixels: int, bits: int) -> None:
@@ -86,8 +100,8 @@ def _check_rle(data: bytes, length: int) -> None:
         raise UnusableObject(f"An RLE frame needs a header of 64 bytes (PS3.5 §G.5); got {length}.")
     count, *offsets = (int.from_bytes(data[i : i + 4], "little") for i in range(0, 64, 4))
     used = offsets[:count]
-    ordered = all(a < b for a, b in zip(used, [*used[1:], length], strict=True))
-    if not 1 <= count <= 15 or used[0] != 64 or not ordered:
+    ends = [*used[1:], length]
+    if not 1 <= count <= 15 or used[0] != 64 or any(map(ge, used, ends)):
         raise UnusableObject(
             f"The RLE header names {count} segments at {used}, which do not lie one after the "
             f"other in {length} bytes (PS3.5 §G.5). Correct the sender."

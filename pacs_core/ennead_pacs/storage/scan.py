@@ -15,6 +15,8 @@ from ennead.errors import MalformedObject
 from ennead_pacs.storage.transfer_syntaxes import TransferSyntax
 
 PIXEL_DATA: Final = 0x7FE00010
+# Float, Double Float and integer pixel data; Pixel Data Provider URL.
+_PIXELS: Final = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA, 0x00287FE0})
 #: Longer than any value the index takes may be.
 VALUE_LIMIT: Final = 1024
 _CODESTREAM: Final = 2048
@@ -50,6 +52,8 @@ class DatasetScanner:
         Tag → value bytes, tag → VR (``b""`` in implicit VR) of the wanted attributes.
     overlong : set of int
         Wanted tags whose value passed the limit.
+    has_pixels : bool
+        Pixel data of any kind is there, or a URL that provides it.
     pixel_length : int or None
         Length of native PixelData; None when absent or encapsulated.
     codestream : bytes or None
@@ -84,6 +88,7 @@ class DatasetScanner:
         self.values: dict[int, bytes] = {}
         self.vrs: dict[int, bytes] = {}
         self.overlong: set[int] = set()
+        self.has_pixels = False
         self.pixel_length: int | None = None
         self.encapsulated = False
         self.codestream: bytes | None = None
@@ -215,8 +220,10 @@ class DatasetScanner:
                         start = offset + header
                         values[tag] = bytes(data[start : start + length])
                         self.vrs[tag] = vr
-                elif tag == PIXEL_DATA:
-                    self.pixel_length = length
+                elif tag in _PIXELS:
+                    self.has_pixels = True
+                    if tag == PIXEL_DATA:
+                        self.pixel_length = length
                 self._last_tag = tag
             offset += header + length
             if offset >= size:
@@ -240,7 +247,8 @@ class DatasetScanner:
                     "PixelData has an undefined length, which only encapsulated transfer "
                     f"syntaxes may have (PS3.5 §A.4); this is {self._syntax.name}."
                 )
-            self.encapsulated = self.encapsulated or tag == PIXEL_DATA
+            if tag == PIXEL_DATA:
+                self.encapsulated = self.has_pixels = True
             self._fragment = 0
             self._stack.append((_FRAGMENTS, end, implicit, undefined))
             return

@@ -94,7 +94,11 @@ class SlotPool:
         os.ftruncate(slot.fd, 0)
         os.lseek(slot.fd, 0, os.SEEK_SET)
         with self._lock:
-            self._free.append(slot)
+            if len(self._free) < BATCH:
+                self._free.append(slot)
+                return
+        slot.path.unlink(missing_ok=True)  # a burst is over
+        self.used(slot)
 
     def used(self, slot: Slot) -> None:
         """The index holds the slot now, or the file was moved away."""
