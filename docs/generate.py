@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -67,23 +68,18 @@ def command_line_page() -> str:
     import typer
     from typer.main import get_command
 
-    from ennead.cli import app
+    from ennead.cli import build, commands
 
-    lines = [NOTE + "# Command line\n"]
+    lines = [NOTE + "# Command line\n", "`ennead COMMAND --help` shows the same in a terminal.\n"]
 
-    def walk(command: object, path: str) -> Iterator[str]:
-        context = typer.Context(command, info_name=path)  # type: ignore[arg-type]
-        text = getattr(command, "help", "") or ""
-        if not text:
+    def walk(command: Any, path: str) -> Iterator[str]:
+        if not command.help:
             raise SystemExit(f"command {path!r} has no help")
-        yield f"## `{path}`\n\n{inspect.cleandoc(text)}\n".replace("\b", "")
-        parameters = [
-            p
-            for p in getattr(command, "params", [])
-            if p.name not in ("help", "install_completion", "show_completion")
-        ]
+        text = inspect.cleandoc(command.help).replace("\b", "")
+        yield f"## `{path}`\n\n{text}\n"
+        parameters = [p for p in command.params if p.name != "help"]
         if parameters:
-            yield "| Option | Default | Meaning |\n|--|--|--|"
+            yield "| Argument | Default | Meaning |\n|--|--|--|"
         for parameter in parameters:
             meaning = getattr(parameter, "help", "") or ""
             if not meaning:
@@ -91,15 +87,15 @@ def command_line_page() -> str:
             names = ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts])
             default = parameter.default
             shown = "" if default in (None, "", (), []) or callable(default) else f"`{default}`"
-            yield f"| {names} | {shown} | {meaning} |".replace("\n", " ")
+            yield f"| {names} | {shown} | {' '.join(meaning.split())} |"
         yield ""
-        if hasattr(command, "list_commands"):
-            for name in command.list_commands(context):
-                child = command.get_command(context, name)
-                if child is not None and not child.hidden:
-                    yield from walk(child, f"{path} {name}")
+        for name, child in sorted(getattr(command, "commands", {}).items()):
+            yield from walk(child, f"{path} {name}")
 
-    lines += walk(get_command(app), "ennead")
+    for name in commands():
+        root: Any = get_command(build(name))
+        assert isinstance(root, typer.core.TyperGroup)
+        lines += walk(root.commands[name], f"ennead {name}")
     return "\n".join(lines) + "\n"
 
 

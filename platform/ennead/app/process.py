@@ -97,7 +97,7 @@ class SupervisedProcess:
         read_fd, write_fd = os.pipe()
         os.set_blocking(read_fd, False)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ennead.app.child"],
+            [sys.executable, "-m", "ennead.app.child", self.name],  # the name is for ps
             stdin=subprocess.PIPE,
             pass_fds=(write_fd, *self.inherited_fds),
             env={
