@@ -16,7 +16,7 @@ HOMES = [
     "gpu",
     "pacs_core",
     "pipelines",
-    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "packages").iterdir() if p.is_dir()),
+    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "packages").glob("*") if p.is_dir()),
 ]
 
 
@@ -43,7 +43,7 @@ def test_no_init_under_tests() -> None:
 
 def test_every_specialty_package_folder_is_in_the_wheel() -> None:
     listed = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    for folder in (ROOT / "packages").iterdir():
+    for folder in (ROOT / "packages").glob("*"):
         if folder.is_dir():
             assert f"packages/{folder.name}/ennead_{folder.name}" in listed
 

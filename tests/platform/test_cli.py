@@ -17,6 +17,7 @@ from ennead.cli.check import findings
 from ennead.cli.stow import Client, dicom_files, store
 from ennead.database import migrate
 from ennead.errors import ConfigurationError
+from ennead.plugins import discover_packages
 from ennead.settings import Settings
 
 OWN = ["serve", "worker", "demo", "migrate", "token", "users", "check"]
@@ -137,7 +138,8 @@ def test_check_of_a_migrated_home(settings: Settings) -> None:
     assert found["home"][0]
     assert found["database ennead"][0]
     assert found["audit"] == (True, "0 rows, chain intact")
-    assert found["package lung"][0], found["package lung"]
+    for package in discover_packages():
+        assert found[f"package {package.id}"][0] is package.usable
 
 
 def test_an_ordinary_home_is_not_turned_into_a_demonstration(tmp_path: Path) -> None:
