@@ -31,7 +31,7 @@ from ennead_pacs.storage.writeback import start_writeback
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _HELD: Final = 64 * 1024
-_WRITEBACK: Final = 192 * 1024
+_WRITEBACK: Final = 96 * 1024
 _RLE: Final = "1.2.840.10008.1.2.5"
 
 
@@ -98,18 +98,21 @@ class Writer:
             raise LimitExceeded(
                 f"The object is larger than {self._size_limit} bytes (dicom.object_limit_bytes)."
             )
-        self._hash.update(data)
-        if self._slot is None:
-            self._held.append(bytes(data))
-        self._scanner.feed(data)
+        try:
+            self._scanner.feed(data)
+        except MalformedObject:
+            if self._slot is None:
+                self._held.append(bytes(data))  # for the quarantine
+            raise
         if self._slot is not None:
             self._append([data])
-            return
-        known = self._scanner.passed >= SOP_INSTANCE or self._size > _HELD
-        if known:
-            self._open()
+        elif self._scanner.passed >= SOP_INSTANCE or self._size > _HELD:
+            self._open(data)
+        else:
+            self._held.append(bytes(data))
+        self._hash.update(data)  # last, so that the disk works meanwhile
 
-    def _open(self) -> None:
+    def _open(self, *data: memoryview) -> None:
         """Make the file: the head needs the UIDs, which come early in every dataset."""
         values = self._scanner.values if self._scanner else {}
         sop_class = values.get(0x00080016, b"").strip(b" \0").decode("ascii", "replace")
@@ -118,9 +121,7 @@ class Writer:
             raise UnusableObject(
                 "SOPClassUID or SOPInstanceUID is missing; an object cannot be kept without them."
             )
-        if not all(
-            set(uid) <= set("0123456789.") and len(uid) <= 64 for uid in (sop_class, instance)
-        ):
+        if not (_UID.fullmatch(sop_class) and _UID.fullmatch(instance)):
             raise InvalidUID(
                 "SOPClassUID and SOPInstanceUID must be 1 to 64 characters of digits and dots "
                 f"(PS3.5 §9.1); got {sop_class[:80]!r} and {instance[:80]!r}. Correct the sender."
@@ -129,21 +130,21 @@ class Writer:
         self._slot = self._store.slots.take()
         self._offset = len(head)
         held, self._held = self._held, []
-        self._append([head, *held])
+        self._append([head, *held, *data])
 
     def _append(self, chunks: list[Any]) -> None:
         slot = self._slot
         if slot is None:
             raise RuntimeError("no slot is open")
         total = sum(len(chunk) for chunk in chunks)
-        if self._size - self._announced >= _WRITEBACK:
-            start_writeback(slot.fd)
-            self._announced = self._size
         written = os.writev(slot.fd, chunks) if len(chunks) > 1 else os.write(slot.fd, chunks[0])
         if written < total:
             rest = memoryview(b"".join(chunks))[written:]
             while rest:
                 rest = rest[os.write(slot.fd, rest) :]
+        if self._size - self._announced >= _WRITEBACK:
+            start_writeback(slot.fd)
+            self._announced = self._size
 
     def commit(self, *, sop_class_uid: str = "", instance_uid: str = "") -> StoreOutcome:
         """Durable when it returns."""
