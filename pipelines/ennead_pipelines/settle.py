@@ -29,6 +29,7 @@ from ennead_pipelines.tables import settlements
 from ennead_pipelines.telemetry import stage
 
 CONSUMER = "pipelines.settle"
+_BATCH = 500
 _PRUNE_SECONDS = 3600.0
 _KEEP_EVENTS = dt.timedelta(days=2)
 
@@ -55,11 +56,12 @@ class Settler:
 
     def step(self) -> bool:
         """Take in new events and settle what is due; True when there was something to do."""
-        took = 0
-        while taken := self._take_in():  # all of it: a study must not settle beside a newer image
-            took += taken
+        # All of it, so that a study does not settle beside a newer image; a batch that is not full
+        # was all. While a study streams in, one round serves many images.
+        while self._take_in() >= _BATCH:
+            pass
         self._prune()
-        return bool(self._settle_due()) or bool(took)
+        return bool(self._settle_due())
 
     def _prune(self) -> None:
         """Now and then, drop events that every reader has passed."""
@@ -71,13 +73,20 @@ class Settler:
 
     def _take_in(self) -> int:
         with self._database.read() as connection:
-            arrived = events.pending(connection, CONSUMER)
+            arrived = events.pending(connection, CONSUMER, _BATCH)
         if not arrived:
             return 0
         changed: dict[str, dt.datetime] = {}
-        for event in arrived:
-            if event.kind == events.STUDY_CHANGED and not self._only_own(event):
-                changed[event.study_uid] = event.created_at
+        latest = {
+            (e.study_uid, tuple(e.payload.get("series", ()))): e
+            for e in arrived
+            if e.kind == events.STUDY_CHANGED
+        }
+        for event in latest.values():
+            if not self._only_own(event):
+                changed[event.study_uid] = max(
+                    event.created_at, changed.get(event.study_uid, event.created_at)
+                )
         with self._database.begin() as connection:
             for study_uid, at in changed.items():
                 row = {
