@@ -72,7 +72,6 @@ studies: Final = Table(
     Index("studies_date", "study_date", "study_time", "id"),
     Index("studies_accession", "accession_number"),
     Index("studies_name", "patient_name_folded"),
-    Index("studies_updated", "updated_at"),
 )
 
 series: Final = Table(

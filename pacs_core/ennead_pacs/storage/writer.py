@@ -31,7 +31,7 @@ from ennead_pacs.storage.writeback import start_writeback
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _HELD: Final = 64 * 1024
-_WRITEBACK: Final = 96 * 1024
+_WRITEBACK: Final = 192 * 1024
 _RLE: Final = "1.2.840.10008.1.2.5"
 
 

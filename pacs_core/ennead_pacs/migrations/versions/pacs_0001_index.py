@@ -54,7 +54,6 @@ def upgrade() -> None:
     op.create_index("studies_date", "studies", ["study_date", "study_time", "id"])
     op.create_index("studies_accession", "studies", ["accession_number"])
     op.create_index("studies_name", "studies", ["patient_name_folded"])
-    op.create_index("studies_updated", "studies", ["updated_at"])
     op.create_table(
         "series",
         sa.Column("id", _ID, primary_key=True, autoincrement=True),
