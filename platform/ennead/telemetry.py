@@ -35,6 +35,19 @@ _QUIET: Final = {"pydicom": logging.CRITICAL, "pynetdicom": logging.ERROR}
 _CALM: Final = ("alembic", "uvicorn.error", "uvicorn.access", "asyncio", "multipart")
 
 
+class _StandardError:
+    """``sys.stderr`` as it is when a line is written: loggers outlive a redirection."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STANDARD_ERROR: Any = _StandardError()
+
+
 def configure(settings: Settings, part: str) -> None:
     """Set up logging and tracing of this process; ``part`` is bound to every line.
 
@@ -59,10 +72,10 @@ def configure(settings: Settings, part: str) -> None:
     structlog.configure(
         processors=[*shared, *ending, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_STANDARD_ERROR),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_STANDARD_ERROR)
     handler.addFilter(_names_nobody)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
