@@ -100,7 +100,7 @@ def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
         instance.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reading_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingRoom]:
     """Shared by journeys that decide nothing."""
     yield from make_room(tmp_path_factory.mktemp("reading-room"), "Trần^Quốc^Toản")
@@ -112,7 +112,7 @@ def fresh_room(tmp_path: Path) -> Iterator[ReadingRoom]:
     yield from make_room(tmp_path, "Đặng^Thị^Ánh")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     if not chromium.is_available():
