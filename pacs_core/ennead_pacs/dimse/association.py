@@ -101,18 +101,9 @@ class Association:
         return context, Command(data)
 
     def dataset(self, context: Context) -> Iterator[memoryview]:
-        """Fragments of the dataset that follows; each view is valid until the next."""
-        while True:
-            fragment = self._fragment(in_message=True)
-            if fragment is None:
-                raise Aborted(UNEXPECTED_PDU, "release inside a message")
-            identifier, flags, view = fragment
-            if flags & 1 or identifier != context.id:
-                raise Aborted(INVALID_PARAMETER, "a fragment that does not belong to the dataset")
-            if len(view):
-                yield view
-            if flags & 2:
-                return
+        """The dataset that follows, in blocks; each is valid until the next."""
+        rest, self._body = self._body, memoryview(b"")
+        return self.reader.blocks(context.id, rest)
 
     def _fragment(self, *, in_message: bool) -> tuple[int, int, memoryview] | None:
         """Context id, message control header and value of the next PDV; None for a release."""
