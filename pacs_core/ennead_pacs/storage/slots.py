@@ -19,6 +19,8 @@ from typing import Final
 
 BATCH: Final = 32
 _ROTATE: Final = 4096
+# One of 4,096 folders at random, kept for a while: making one costs two syncs of its own.
+_BATCHES_PER_FOLDER: Final = 16
 JOURNALS: Final = ".slots"
 
 
@@ -80,6 +82,8 @@ class SlotPool:
         self._lock = threading.Lock()
         self._free: list[Slot] = []
         self._journal: Journal | None = None
+        self._folder = ""
+        self._filled = 0
         _make_directory(root)
 
     def take(self) -> Slot:
@@ -129,10 +133,12 @@ class SlotPool:
                 self._journal.retired = True
                 self._journal.decided(0)
             self._journal = Journal(self.root)
-        folder = secrets.token_hex(2)[:3]
+        if self._filled % _BATCHES_PER_FOLDER == 0:
+            self._folder = secrets.token_hex(2)[:3]
+            _make_directory(self.root / self._folder)
+        self._filled += 1
+        folder = self._folder
         directory = self.root / folder
-        if not directory.is_dir():
-            _make_directory(directory)
         locations = [f"{folder}/{secrets.token_hex(16)}.dcm" for _ in range(BATCH)]
         self._journal.name(locations)
         slots = [Slot(self.root, location, self._journal) for location in locations]
