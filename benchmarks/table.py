@@ -13,11 +13,18 @@ TARGETS: Final = {
 }
 CPU_TARGET_MS: Final = 1.5
 
-_HEAD = """# Benchmarks
+_HEAD = """# Speed
 
-C-STORE against Orthanc 1.10.1 (its Debian defaults), both on this machine in one run, dcmtk's
-`storescu` sending. Ennead answers after the file is synced and the index committed with
-`synchronous=FULL`; Orthanc syncs the file only. Repeat it with `make bench`.
+`make bench` measures Ennead and Orthanc in one run on one machine, with the same senders, and
+prints ratios; above 1 is better than Orthanc. Only ratios of one run mean anything: absolute
+figures depend on the machine and on what else it does.
+
+## C-STORE
+
+dcmtk's `storescu` sends; Orthanc is 1.10.1 with its Debian defaults. The servers take turns, so
+that noise meets both. Ennead runs whole (web, worker and Ray beside the receivers) and answers
+after the file is synced and the index committed with `synchronous=FULL`; Orthanc syncs the file
+only. This table is written by `python -m benchmarks.run --docs`.
 
 """
 
