@@ -1,9 +1,21 @@
-"""Tests of a specialty package skip, saying so, when its folder was deleted."""
+"""What all tests share: skips that say why, and results encoded from examples."""
 
+from __future__ import annotations
+
+import datetime as dt
 import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from ennead.findings import Result
+    from ennead.geometry import Grid
+    from ennead_pipelines.encode import EncodedResults, ResultIdentity
+
+AT = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,3 +26,56 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in item.iter_markers("peer"):
             if not Path(marker.args[0]).exists():
                 item.add_marker(pytest.mark.skip(reason=f"{marker.args[0]} is not installed"))
+
+
+def _identity(**changes: Any) -> ResultIdentity:
+    from ennead.testing.results import STUDY_UID
+    from ennead_pipelines.encode import ResultIdentity
+
+    values: dict[str, Any] = {
+        "study_uid": STUDY_UID,
+        "package_id": "lung",
+        "package_version": "1.2.3",
+        "manifest_digest": "sha256:" + "ab" * 32,
+        "input_digest": "sha256:" + "cd" * 32,
+        "parameters_digest": "sha256:" + "ef" * 32,
+        **changes,
+    }
+    return ResultIdentity(**values)
+
+
+@pytest.fixture
+def encoded() -> Callable[..., EncodedResults]:
+    """``encoded(grid, results=None, encoding="labelmap", headers=None, …)``."""
+    from ennead.testing.results import (
+        SERIES_UID,
+        example_manifest,
+        example_results,
+        source_headers,
+    )
+    from ennead_pipelines.encode import SourceSeries, encode
+
+    def run(
+        grid: Grid,
+        results: Sequence[Result] | None = None,
+        *,
+        encoding: str = "labelmap",
+        headers: dict[str, Any] | None = None,
+        manifest: dict[str, Any] | None = None,
+        changes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> EncodedResults:
+        source = SourceSeries(source_headers(grid, **(headers or {})), grid)
+        given: dict[str, Any] = {
+            "manifest": example_manifest(**(manifest or {})),
+            "identity": _identity(**(changes or {})),
+            "sources": {SERIES_UID: source},
+            "organisation": "Bệnh viện Thử nghiệm",
+            "seg_encoding": encoding,
+            "parameters": {"threshold_hu": "-950"},
+            "at": AT,
+            **options,
+        }
+        return encode(example_results(grid) if results is None else results, **given)
+
+    return run

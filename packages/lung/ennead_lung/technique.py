@@ -14,7 +14,6 @@ from ennead import headers
 from ennead.contracts import Volume
 from ennead.findings import Refusal
 from ennead.plugins import Manifest, read_manifest
-from ennead.plugins.manifest import Requirement
 
 
 @cache
@@ -28,8 +27,8 @@ def technique_refusals(volume: Volume) -> list[Refusal]:
     refusals = []
     for rule in manifest().input[0].require:
         values = _values(rule.attribute, volume)
-        if rule.outputs and not _meets(rule, values):
-            shown = _shown(rule, values)
+        if rule.outputs and not rule.is_met(values):
+            shown = rule.placeholders(values)
             refusals += [
                 Refusal(rule.code, output, rule.text, shown, volume.series_uid)
                 for output in rule.outputs
@@ -43,45 +42,3 @@ def _values(attribute: str, volume: Volume) -> list[str]:
     if attribute == "slice_spacing_mm":
         return [f"{volume.grid.spacing_mm[0]:.6g}"]
     return [v for v in headers.texts(volume.attributes, attribute) if v]
-
-
-def _meets(rule: Requirement, values: list[str]) -> bool:
-    upper = [v.upper() for v in values]
-    if rule.present or rule.absent:
-        return bool(values) == rule.present
-    if rule.none_of is not None:
-        return not any(word.upper() in value for word in rule.none_of for value in upper)
-    if not values:
-        return rule.if_missing == "pass"
-    if rule.one_of is not None:
-        return any(value in {word.upper() for word in rule.one_of} for value in upper)
-    return all(_inside(rule, value) for value in values)
-
-
-def _inside(rule: Requirement, value: str) -> bool:
-    try:
-        number = float(value)
-    except ValueError:
-        return False
-    low = rule.bounds.min if rule.bounds else None
-    high = rule.bounds.max if rule.bounds else None
-    return (low is None or number >= low) and (high is None or number <= high)
-
-
-def _shown(rule: Requirement, values: list[str]) -> dict[str, str | int | float]:
-    """The same placeholders as the platform's, so that both refusals are one."""
-    found = "\\".join(values) or "–"
-    shown: dict[str, str | int | float] = {
-        "attribute": rule.attribute,
-        "found": found,
-        "value": found,
-    }
-    if rule.bounds and rule.bounds.min is not None:
-        shown["rule_min"] = rule.bounds.min
-    if rule.bounds and rule.bounds.max is not None:
-        shown["rule_max"] = rule.bounds.max
-    if rule.one_of is not None:
-        shown["wanted"] = ", ".join(rule.one_of)
-    if rule.none_of is not None:
-        shown["refused"] = ", ".join(rule.none_of)
-    return shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,13 +71,20 @@ class Bounds(_Part):
     min: float | None = None
     max: float | None = None
 
+    def hold(self, value: str) -> bool:
+        """Whether the text is a number inside the range."""
+        try:
+            number = float(value)
+        except ValueError:
+            return False
+        return (self.min is None or number >= self.min) and (self.max is None or number <= self.max)
+
 
 class Requirement(_Part):
     """A rule on one header attribute of a candidate series.
 
-    Exactly one of ``bounds``, ``one_of``, ``none_of``, ``present``, ``absent`` decides. ``level``
-    says what happens when it fails: ``series`` refuses the series, ``outputs`` refuses the named
-    outputs only and lets the rest run.
+    Exactly one of ``bounds``, ``one_of``, ``none_of``, ``present``, ``absent`` decides. When it
+    fails, the series is refused; with ``outputs``, only the named outputs are, and the rest runs.
     """
 
     id: str = Field(pattern=_ID)
@@ -115,6 +123,45 @@ class Requirement(_Part):
                 "absent"
             )
         return self
+
+    def is_met(self, values: Sequence[str]) -> bool:
+        """Whether an attribute with these values (``[]`` when absent) keeps the rule."""
+        if self.present or self.absent:
+            return bool(values) == self.present
+        upper = [value.upper() for value in values]
+        if self.none_of is not None:
+            return not any(word.upper() in value for word in self.none_of for value in upper)
+        if not values:
+            return self.if_missing == "pass"
+        if self.one_of is not None:
+            return any(value in {word.upper() for word in self.one_of} for value in upper)
+        return self.bounds is not None and all(self.bounds.hold(value) for value in values)
+
+    def placeholders(self, values: Sequence[str]) -> dict[str, str | int | float]:
+        """What the text's placeholders take: the values found and the rule they break."""
+        found = "\\".join(_plain(value) for value in values) or "–"
+        shown: dict[str, str | int | float] = {
+            "attribute": self.attribute,
+            "found": found,
+            "value": found,
+        }
+        if self.bounds and self.bounds.min is not None:
+            shown["rule_min"] = self.bounds.min
+        if self.bounds and self.bounds.max is not None:
+            shown["rule_max"] = self.bounds.max
+        if self.one_of is not None:
+            shown["wanted"] = ", ".join(self.one_of)
+        if self.none_of is not None:
+            shown["refused"] = ", ".join(self.none_of)
+        return shown
+
+
+def _plain(value: str) -> str:
+    """``80.0`` as people write it; anything that is no number as it is."""
+    try:
+        return f"{float(value):.6g}"
+    except ValueError:
+        return value
 
 
 class Preference(_Part):
