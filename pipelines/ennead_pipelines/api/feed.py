@@ -143,7 +143,7 @@ class _Reader:
         ).all()
         times: list[dt.datetime] = [self._since, *(row.updated_at for row in rows)]
         self._since = max(times)
-        return [_job_message(row, row.state) for row in rows]
+        return [_job_message(row) for row in rows]
 
 
 def _message(connection: Connection, event: events.Event) -> Message | None:
@@ -160,18 +160,19 @@ def _message(connection: Connection, event: events.Event) -> Message | None:
         row = connection.execute(
             select(jobs).where(jobs.c.id == event.payload["job"])
         ).one_or_none()
-        return _job_message(row, event.payload["state"]) if row else None
+        return _job_message(row) if row else None
     return None
 
 
-def _job_message(row: Any, state: str) -> Message:
+def _job_message(row: Any) -> Message:
+    """The job as it stands: an event's older state beside newer progress would contradict it."""
     return Message(
         "job",
         {
             "study_uid": row.study_uid,
             "job": row.id,
             "package": row.package,
-            "state": state,
+            "state": row.state,
             "fraction": row.fraction,
             "step": row.step,
         },
