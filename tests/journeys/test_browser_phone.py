@@ -74,3 +74,20 @@ def test_window_presets_change_the_picture(phone: Any, reading_room: Any) -> Non
         "() => document.querySelector('.en-stage img').src.includes('window=40%2C400')"
     )
     phone.wait_for_function("() => document.querySelector('.en-stage img').naturalWidth > 0")
+
+
+def test_an_english_browser_reads_one_language(reading_room: Any, browser: Any) -> None:
+    """What the portal says and what the server answers change together."""
+    base_url = reading_room.instance.base_url
+    context = chromium.context(browser, base_url, chromium.PHONE, locale="en-US")
+    page = context.new_page()
+    reading_room.log_in(page)
+    page.goto(f"/studies/{reading_room.study_uid}")
+    page.get_by_text("Đã nhận 105 ảnh").wait_for()
+    assert page.get_by_text("Received").count() == 0
+    page.get_by_text("EN", exact=True).click()
+    page.get_by_text("Received: 105 images").wait_for()
+    assert page.get_by_text("Đã nhận").count() == 0
+    page.reload()
+    page.get_by_text("Received: 105 images").wait_for()
+    context.close()

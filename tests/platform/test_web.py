@@ -307,6 +307,11 @@ def test_metrics_and_logs_name_the_route_not_the_address(
     assert "Nguyen" not in text
 
 
+def test_the_sites_language_is_told_to_anybody(client: TestClient) -> None:
+    client.headers.pop("authorization", None)
+    assert client.get("/api/v1/texts").json() == {"default": "vi", "languages": ["vi", "en"]}
+
+
 def test_texts_of_both_languages_have_the_same_keys(client: TestClient) -> None:
     vi, en = (client.get(f"/api/v1/texts/{language}").json() for language in ("vi", "en"))
     assert vi["errors.ENN-0501.title"] == "Chưa đăng nhập"

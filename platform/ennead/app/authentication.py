@@ -26,7 +26,7 @@ SESSION_COOKIE: Final = "ennead_session"
 CSRF_COOKIE: Final = "ennead_csrf"
 
 _CLOSED: Final = ("/api/", "/dicom-web", "/fhir")
-_OPEN: Final = frozenset({"/api/v1/session", "/api/v1/openapi.json"})
+_OPEN: Final = frozenset({"/api/v1/session", "/api/v1/openapi.json", "/api/v1/texts"})
 _OPEN_PREFIX: Final = "/api/v1/texts/"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 

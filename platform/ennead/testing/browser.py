@@ -70,15 +70,20 @@ def chromium() -> Iterator[Browser]:
 
 
 def context(
-    browser: Browser, base_url: str, size: tuple[int, int] = DESKTOP, *, touch: bool = False
+    browser: Browser,
+    base_url: str,
+    size: tuple[int, int] = DESKTOP,
+    *,
+    touch: bool = False,
+    locale: str = "vi-VN",
 ) -> BrowserContext:
-    """A fresh, logged-out profile of a Vietnamese reader."""
+    """A fresh, logged-out profile of a reader whose browser is set to ``locale``."""
     return browser.new_context(
         base_url=base_url,
         viewport={"width": size[0], "height": size[1]},
         has_touch=touch,
         is_mobile=touch,
-        locale="vi-VN",
+        locale=locale,
         timezone_id="Asia/Ho_Chi_Minh",
     )
 

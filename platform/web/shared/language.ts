@@ -7,20 +7,15 @@ import { api } from './api';
 export const LANGUAGES = ['vi', 'en'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** The language chosen on this machine, else the page's, else Vietnamese. */
-export function chosenLanguage(): Language {
+/** The language chosen on this machine, else the page's, else the site's. */
+export async function chosenLanguage(): Promise<Language> {
   const asked = new URLSearchParams(window.location.search).get('lng');
   const kept = /(?:^|; )ennead_lang=(\w+)/.exec(document.cookie)?.[1];
   const found = LANGUAGES.find((language) => language === (kept ?? asked));
-  return found ?? 'vi';
+  return found ?? (await api.get<{ default: Language }>('/texts')).default;
 }
 
-/** Remember the choice where the server reads it too. */
-export function keepLanguage(language: Language): void {
-  document.cookie = `ennead_lang=${language}; path=/; max-age=31536000; SameSite=Strict`;
-}
-
-/** Load the catalogue of a language and speak it from now on. */
+/** Load the catalogue of a language and speak it from now on; the server answers in it too. */
 export async function speak(language: Language): Promise<void> {
   const texts = await api.get<Record<string, string>>(`/texts/${language}`);
   if (!i18next.isInitialized) {
@@ -36,4 +31,5 @@ export async function speak(language: Language): Promise<void> {
     await i18next.changeLanguage(language);
   }
   document.documentElement.lang = language;
+  document.cookie = `ennead_lang=${language}; path=/; max-age=31536000; SameSite=Strict`;
 }

@@ -9,11 +9,18 @@ from functools import cache
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ennead.app.dependencies import SettingsDependency
 from ennead.errors import NotFound
 from ennead.plugins import discover_packages
 from ennead.texts import LANGUAGES, package_texts, platform_texts
 
 router = APIRouter(prefix="/api/v1/texts", tags=["texts"])
+
+
+@router.get("")
+def read_languages(settings: SettingsDependency) -> dict[str, str | list[str]]:
+    """The languages there are, and the site's own (``ENNEAD_PORTAL__LANGUAGE``)."""
+    return {"default": settings.portal.language, "languages": list(LANGUAGES)}
 
 
 @router.get("/{language}", response_model=dict[str, str])

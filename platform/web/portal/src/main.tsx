@@ -13,7 +13,7 @@ import { App } from './App';
 import { queryClient } from './queryClient';
 import { theme } from './theme';
 
-await speak(chosenLanguage());
+await speak(await chosenLanguage());
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');
 createRoot(root).render(

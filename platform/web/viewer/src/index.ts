@@ -17,9 +17,9 @@ const PANEL = 'ennead.panelModule.findings';
 export async function configure({
   peerImport,
 }: ConfigureContext): Promise<Record<string, unknown>> {
-  const [session] = await Promise.all([fetch('/api/v1/session'), speak(chosenLanguage())]);
+  const language = await chosenLanguage();
+  const [session] = await Promise.all([fetch('/api/v1/session'), speak(language)]);
   if (session.status === 401) goToLogin();
-  const language = chosenLanguage();
   teachOHIF(language, i18next.getResourceBundle(language, 'translation') as Record<string, string>);
   const words = { back: i18next.t('viewer.back'), unverified: i18next.t('viewer.banner') };
   banner(words);

@@ -2,7 +2,7 @@ import { SegmentedControl } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 
-import { keepLanguage, speak } from '../../../shared/language';
+import { speak } from '../../../shared/language';
 import type { Language } from '../../../shared/language';
 
 export function LanguageSwitch() {
@@ -18,9 +18,7 @@ export function LanguageSwitch() {
         { value: 'en', label: 'EN' },
       ]}
       onChange={(chosen) => {
-        const language = chosen as Language;
-        keepLanguage(language);
-        void speak(language).then(() => client.invalidateQueries());
+        void speak(chosen as Language).then(() => client.invalidateQueries());
       }}
     />
   );
