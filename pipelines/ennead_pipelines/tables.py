@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -85,6 +86,19 @@ jobs: Final = Table(
     Column("current_sr_uid", String(64), nullable=False, default=""),
     Column("review_lock", String(32), nullable=False, default=""),
     Column("review_lock_until", UTCDateTime),
+    # "" runs on arrival; else the interactive function, with what it was given and answered.
+    Column("function", String(64), nullable=False, default=""),
+    Column("call", JSONDocument, nullable=False, default=dict),
+    Column("answer", JSONDocument, nullable=False, default=dict),
+    # active | pilot | shadow: who may see the results.
+    Column("lane", String(16), nullable=False, default="active"),
+    # Smaller runs first: 0 interactive, 10 stat, 50 routine, 90 off-peak.
+    Column("priority", Integer, nullable=False, default=50),
+    Column("requested_by", String(64), nullable=False, default=""),
+    Column("thresholds", JSONDocument, nullable=False, default=dict),
+    # What the images were like (kVp, thickness, manufacturer …), for drift.
+    Column("features", JSONDocument, nullable=False, default=dict),
+    Column("durations", JSONDocument, nullable=False, default=dict),
     UniqueConstraint(
         "study_uid",
         "package",
@@ -94,7 +108,7 @@ jobs: Final = Table(
         "parameters_digest",
         name="jobs_identity",
     ),
-    Index("jobs_queue", "state", "not_before"),
+    Index("jobs_queue", "state", "priority", "not_before"),
     Index("jobs_study", "study_uid", "package"),
     Index("jobs_updated", "updated_at"),
 )
@@ -140,6 +154,7 @@ findings: Final = Table(
     Column("state", String(16), nullable=False),
     Column("urgent", Boolean, nullable=False),
     Column("hidden", Boolean, nullable=False, default=False),
+    Column("lane", String(16), nullable=False, default="active"),
     Column("tracking_uid", String(64), nullable=False),
     Column("document", JSONDocument, nullable=False),
     Column("revision", Integer, nullable=False, default=0),
@@ -195,4 +210,59 @@ study_states: Final = Table(
     Column("rejected", Integer, nullable=False, default=0),
     Column("updated_at", UTCDateTime, nullable=False),
     Index("study_states_order", "urgent", "state"),
+)
+
+#: Results of shadow and pilot runs: kept out of the archive until they are released.
+held_objects: Final = Table(
+    "held_objects",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id"), primary_key=True),
+    Column("instance_uid", String(64), primary_key=True),
+    # seg | sr | pm
+    Column("kind", String(16), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+
+site_rules: Final = Table(
+    "site_rules",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("position", Integer, nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("condition", JSONDocument, nullable=False),
+    Column("action", JSONDocument, nullable=False),
+    Column("revision", Integer, nullable=False, default=1),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+site_thresholds: Final = Table(
+    "site_thresholds",
+    metadata,
+    Column("package", String(64), primary_key=True),
+    Column("threshold", String(64), primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+#: Entered by the site from a document that an authority issued; never by Ennead.
+certificates: Final = Table(
+    "certificates",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("package", String(64), nullable=False),
+    Column("issuer", String(200), nullable=False),
+    Column("number", String(120), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("package_version", String(32), nullable=False),
+    # ISO 8601 dates; "" where the document names none.
+    Column("valid_from", String(10), nullable=False, default=""),
+    Column("valid_until", String(10), nullable=False, default=""),
+    Column("withdrawn", Boolean, nullable=False, default=False),
+    Column("added_at", UTCDateTime, nullable=False),
+    Column("added_by", String(64), nullable=False),
+    Index("certificates_package", "package"),
 )

@@ -14,6 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 HOMES = [
     "platform",
     "gpu",
+    "models",
     "pacs_core",
     "pipelines",
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "packages").glob("*") if p.is_dir()),
@@ -54,6 +55,7 @@ def test_every_specialty_package_folder_is_in_the_wheel() -> None:
         ("ennead.cli", {"ray", "pydicom", "numpy", "sqlalchemy"}),
         ("ennead.plugins", {"ray", "pydicom", "torch"}),
         ("ennead_pacs.service", {"ray", "pynetdicom", "torch"}),
+        ("ennead_models.service", {"ray", "torch", "monai", "onnxruntime", "pydicom"}),
         ("ennead_pipelines.service", {"ray", "pydicom", "highdicom", "torch"}),
     ],
 )

@@ -1,0 +1,1 @@
+"""Models as data: manifests, pinned weights, runners, lifecycle."""

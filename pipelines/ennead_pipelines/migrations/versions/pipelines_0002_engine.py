@@ -1,0 +1,90 @@
+"""Lanes, priorities and interactive calls of jobs; held results; site rules; certificates."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from ennead.database.types import JSONDocument, UTCDateTime
+
+revision = "pipelines_0002"
+down_revision = "pipelines_0001"
+branch_labels = None
+depends_on = None
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _columns() -> list[sa.Column[object]]:
+    return [
+        sa.Column("function", sa.String(64), nullable=False, server_default=""),
+        sa.Column("call", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("answer", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("lane", sa.String(16), nullable=False, server_default="active"),
+        sa.Column("priority", sa.Integer, nullable=False, server_default="50"),
+        sa.Column("requested_by", sa.String(64), nullable=False, server_default=""),
+        sa.Column("thresholds", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("features", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("durations", JSONDocument, nullable=False, server_default="{}"),
+    ]
+
+
+def upgrade() -> None:
+    for column in _columns():
+        op.add_column("jobs", column)
+    op.drop_index("jobs_queue", "jobs")
+    op.create_index("jobs_queue", "jobs", ["state", "priority", "not_before"])
+    op.add_column(
+        "findings", sa.Column("lane", sa.String(16), nullable=False, server_default="active")
+    )
+    op.create_table(
+        "held_objects",
+        sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+        sa.Column("instance_uid", sa.String(64), primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+    )
+    op.create_table(
+        "site_rules",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("name", sa.String(120), nullable=False),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("condition", JSONDocument, nullable=False),
+        sa.Column("action", JSONDocument, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("changed_at", UTCDateTime, nullable=False),
+        sa.Column("changed_by", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "site_thresholds",
+        sa.Column("package", sa.String(64), primary_key=True),
+        sa.Column("threshold", sa.String(64), primary_key=True),
+        sa.Column("value", sa.Float, nullable=False),
+        sa.Column("changed_at", UTCDateTime, nullable=False),
+        sa.Column("changed_by", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "certificates",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("package", sa.String(64), nullable=False),
+        sa.Column("issuer", sa.String(200), nullable=False),
+        sa.Column("number", sa.String(120), nullable=False),
+        sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("package_version", sa.String(32), nullable=False),
+        sa.Column("valid_from", sa.String(10), nullable=False),
+        sa.Column("valid_until", sa.String(10), nullable=False),
+        sa.Column("withdrawn", sa.Boolean, nullable=False),
+        sa.Column("added_at", UTCDateTime, nullable=False),
+        sa.Column("added_by", sa.String(64), nullable=False),
+    )
+    op.create_index("certificates_package", "certificates", ["package"])
+
+
+def downgrade() -> None:
+    for table in ("certificates", "site_thresholds", "site_rules", "held_objects"):
+        op.drop_table(table)
+    op.drop_column("findings", "lane")
+    op.drop_index("jobs_queue", "jobs")
+    op.create_index("jobs_queue", "jobs", ["state", "not_before"])
+    for column in _columns():
+        op.drop_column("jobs", column.name)
