@@ -18,6 +18,7 @@ class Permission(StrEnum):
     JOB_MANAGE = "job:manage"
     USER_MANAGE = "user:manage"
     AUDIT_READ = "audit:read"
+    MODEL_MANAGE = "model:manage"
 
 
 class Role(StrEnum):
@@ -28,6 +29,7 @@ class Role(StrEnum):
     TECHNOLOGIST = "technologist"
     CLINICIAN = "clinician"
     DEVICE = "device"
+    DATA_SCIENTIST = "data-scientist"
 
 
 _READ = frozenset({Permission.STUDY_READ, Permission.PACKAGE_READ})
@@ -38,6 +40,7 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.TECHNOLOGIST: _READ | {Permission.STUDY_WRITE, Permission.JOB_MANAGE},
     Role.CLINICIAN: _READ,
     Role.DEVICE: frozenset({Permission.STUDY_READ, Permission.STUDY_WRITE}),
+    Role.DATA_SCIENTIST: _READ | {Permission.MODEL_MANAGE},
 }
 
 
