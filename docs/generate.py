@@ -4,6 +4,7 @@
 """
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,10 +112,14 @@ def manifest_page() -> str:
         manifest.Requirement,
         manifest.Bounds,
         manifest.Preference,
+        manifest.ProbeRule,
+        manifest.PriorRule,
+        manifest.ClinicalRules,
         manifest.Runtime,
         manifest.OutputRule,
         manifest.CodeRule,
         manifest.ThresholdRule,
+        manifest.QualityCheck,
         manifest.ReferenceCase,
         manifest.ExpectedValue,
     ]
@@ -125,7 +130,7 @@ def manifest_page() -> str:
             "| Key | Type | Meaning |\n|--|--|--|",
         ]
         for name, field in model.model_fields.items():
-            kind = str(field.annotation).replace("ennead.plugins.manifest.", "").replace("|", "or")
+            kind = re.sub(r"\bennead(\.\w+)+\.", "", str(field.annotation)).replace("|", "or")
             kind = kind.removeprefix("<class '").removesuffix("'>")
             required = " (required)" if field.is_required() else ""
             lines.append(

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ennead.findings import Result
+from ennead.errors import NotFound
+from ennead.findings import LabelVolume, Mask, PriorFinding, Result
 from ennead.geometry import Grid
 from ennead.identifiers import (
     InstanceUID,
@@ -200,6 +201,72 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Anatomy:
+    """What lies where in one volume; computed once per series and shared by every package.
+
+    Parameters
+    ----------
+    labels : uint8 or uint16[z, y, x]
+        On the volume's grid; 0 is nothing. Read-only (it lives in the object store).
+    structures : mapping
+        Name → the label values that make it up: ``lungs`` is ``right_lung`` and ``left_lung``.
+    provider, version : str
+        Who found it; both enter the identity of the results made from it.
+    quality : mapping
+        Numbers by which it can be judged, units in their names; see the provider's page.
+    landmarks_mm : mapping
+        Points in LPS mm that the provider is sure of, by name.
+    """
+
+    labels: npt.NDArray[np.uint8] | LabelVolume
+    structures: Mapping[str, tuple[int, ...]]
+    provider: str
+    version: str
+    quality: Mapping[str, float] = field(default_factory=dict)
+    landmarks_mm: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+
+    def mask(self, structure: str) -> Mask:
+        """bool[z, y, x] of a structure; selects nothing where it was sought and not found.
+
+        Raises
+        ------
+        NotFound
+            The provider does not look for this structure.
+        """
+        if structure not in self.structures:
+            known = ", ".join(sorted(self.structures))
+            raise NotFound(
+                f"Anatomy of {self.provider} has no structure {structure!r}; it has {known}. Name "
+                "it in the input's anatomy list of package.toml."
+            )
+        table = np.zeros(int(np.iinfo(self.labels.dtype).max) + 1, dtype=bool)
+        table[list(self.structures[structure])] = True
+        return np.asarray(table[self.labels])
+
+
+@runtime_checkable
+class AnatomyProvider(Protocol):
+    """Finds anatomy in a volume: a classical method, or a segmentation model. Deterministic."""
+
+    id: str
+    version: str
+    """Raised whenever the same volume may give other labels."""
+
+    @property
+    def structures(self) -> Sequence[str]:
+        """Every structure it looks for."""
+        ...
+
+    def fits(self, volume: Volume) -> bool:
+        """Whether it can be asked about this volume; looks at modality and grid, not at voxels."""
+        ...
+
+    def compute(self, volume: Volume) -> Anatomy:
+        """The anatomy on the volume's own grid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a run stands: ``fraction`` of 0–1 and a text key."""
 
@@ -226,7 +293,10 @@ class RunContext:
     ``volumes`` maps each manifest input name to the series chosen for it; an optional input that
     found nothing is absent. ``declined`` names outputs that the platform has already refused for
     these series (manifest requirements with ``outputs``); they need not be computed, and what is
-    returned for them is dropped.
+    returned for them is dropped. ``anatomy`` maps an input's name to the structures that its
+    manifest rule asks for. ``priors`` are earlier findings of this patient and package that no
+    reader rejected, newest first; a finding that is one of them carries its ``tracking_uid`` on.
+    ``clinical`` holds the facts that the manifest names and that are known.
     """
 
     volumes: Mapping[str, Volume]
@@ -234,6 +304,8 @@ class RunContext:
     clinical: Sequence[ClinicalFact] = ()
     progress: ProgressSink = _silent
     declined: frozenset[str] = frozenset()
+    anatomy: Mapping[str, Anatomy] = field(default_factory=dict)
+    priors: Sequence[PriorFinding] = ()
 
 
 @runtime_checkable

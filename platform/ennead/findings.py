@@ -6,6 +6,7 @@ the work of the viewer. Identifiers (``id``) are those of the package's manifest
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +17,13 @@ import numpy.typing as npt
 from ennead.codes import Code
 from ennead.errors import EmptyMask, GridMismatch
 from ennead.geometry import Grid
-from ennead.identifiers import InstanceUID, SeriesUID
+from ennead.identifiers import (
+    FrameOfReferenceUID,
+    InstanceUID,
+    SeriesUID,
+    StudyUID,
+    TrackingUID,
+)
 
 HUVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
@@ -160,6 +167,8 @@ class Finding:
         Coded remarks, such as partial coverage.
     urgent : bool
         Puts the study first on the worklist.
+    tracking_uid : TrackingUID or None
+        Of the earlier finding that this one is (one of ``context.priors``); None makes a new one.
     """
 
     id: str
@@ -174,6 +183,7 @@ class Finding:
     key_instance_uid: InstanceUID | None = None
     qualifiers: tuple[Code, ...] = ()
     urgent: bool = False
+    tracking_uid: TrackingUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,48 @@ class Map:
     series_uid: SeriesUID
     quantity: Code
     unit: Code
+
+
+@dataclass(frozen=True, slots=True)
+class PriorValue:
+    """A measurement of an earlier finding, as the last reader left it; ``unit`` is UCUM."""
+
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorFinding:
+    """An earlier finding of the same patient and package that no reader rejected.
+
+    Parameters
+    ----------
+    tracking_uid : TrackingUID
+        Give it to the :class:`Finding` that is the same thing today.
+    id, label : str
+        The finding's own, in its run: ``nodule-1``.
+    state : str
+        ``proposed``, ``accepted`` or ``edited``.
+    study_date : date
+        Of its study; never later than today's study.
+    measurements : mapping
+        Measurement id → value.
+    point_mm : (float, float, float) or None
+        LPS mm in its own frame of reference; registering frames is the package's work.
+    package_version : str
+        Of the run that made it: whether its numbers compare is the package's judgement.
+    """
+
+    tracking_uid: TrackingUID
+    id: str
+    label: str
+    state: str
+    study_uid: StudyUID
+    study_date: dt.date
+    measurements: Mapping[str, PriorValue]
+    point_mm: tuple[float, float, float] | None
+    frame_of_reference_uid: FrameOfReferenceUID
+    package_version: str
 
 
 Result = Finding | Segment | Map | Refusal

@@ -73,7 +73,7 @@ def match(manifest: Manifest, candidates: Sequence[Candidate]) -> Selection:
     declined: list[Refusal] = []
     refusals: list[Refusal] = []
     taken: set[str] = set()
-    for rule in manifest.input:
+    for rule in manifest.series_inputs:
         verdicts = [_judge(rule, c) for c in candidates if c.record.series_uid not in taken]
         eligible = _ranked(rule, [v for v in verdicts if not v.refused])
         refused = [v for v in verdicts if v.refused]

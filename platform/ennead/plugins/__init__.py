@@ -5,6 +5,7 @@ from ennead.plugins.manifest import (
     InputRule,
     Manifest,
     OutputRule,
+    ProbeRule,
     ThresholdRule,
     read_manifest,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "InputRule",
     "Manifest",
     "OutputRule",
+    "ProbeRule",
     "ThresholdRule",
     "discover_packages",
     "load_pipeline",

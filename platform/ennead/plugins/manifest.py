@@ -4,46 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from ennead.codes import PRIVATE_CODES, PRIVATE_SCHEME, Code
 from ennead.errors import ManifestInvalid
-from ennead.findings import RefusalCode
+from ennead.plugins.facts import ClinicalRules, PriorRule
+from ennead.plugins.inputs import InputRule, Preference, Requirement
+from ennead.plugins.outputs import ExpectedValue, OutputRule, ReferenceCase, ThresholdRule
+from ennead.plugins.part import ID, Bounds, CodeRule, Part
+from ennead.plugins.probes import ProbeRule
+from ennead.plugins.qc import QualityCheck
+
+__all__ = [
+    "Bounds",
+    "ClinicalRules",
+    "CodeRule",
+    "ExpectedValue",
+    "InputRule",
+    "IntendedUse",
+    "Manifest",
+    "OutputRule",
+    "Part",
+    "Preference",
+    "PriorRule",
+    "ProbeRule",
+    "QualityCheck",
+    "ReferenceCase",
+    "Requirement",
+    "Runtime",
+    "ThresholdRule",
+    "read_manifest",
+]
 
 SCHEMA_VERSION = 1
-_ID = r"^[a-z][a-z0-9_]{1,30}$"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class CodeRule(_Part):
-    """A code in the manifest; the private scheme's values must be registered."""
-
-    scheme: str
-    value: str
-    meaning: str = ""
-
-    @model_validator(mode="after")
-    def _registered(self) -> CodeRule:
-        if self.scheme == PRIVATE_SCHEME and self.value not in PRIVATE_CODES:
-            raise ValueError(
-                f"private code {self.value!r} is not registered in ennead.codes.PRIVATE_CODES"
-            )
-        return self
-
-    @property
-    def code(self) -> Code:
-        """The concept."""
-        return Code(self.value, self.scheme, self.meaning or PRIVATE_CODES.get(self.value, ""))
-
-
-class IntendedUse(_Part):
+class IntendedUse(Part):
     """What the package is for; shown wherever its results are."""
 
     text: dict[str, str]
@@ -65,130 +64,7 @@ class IntendedUse(_Part):
         return self
 
 
-class Bounds(_Part):
-    """An inclusive range; an absent end is open."""
-
-    min: float | None = None
-    max: float | None = None
-
-    def hold(self, value: str) -> bool:
-        """Whether the text is a number inside the range."""
-        try:
-            number = float(value)
-        except ValueError:
-            return False
-        return (self.min is None or number >= self.min) and (self.max is None or number <= self.max)
-
-
-class Requirement(_Part):
-    """A rule on one header attribute of a candidate series.
-
-    Exactly one of ``bounds``, ``one_of``, ``none_of``, ``present``, ``absent`` decides. When it
-    fails, the series is refused; with ``outputs``, only the named outputs are, and the rest runs.
-    """
-
-    id: str = Field(pattern=_ID)
-    attribute: str = Field(pattern=r"^([0-9A-F]{8}|slice_spacing_mm|slice_count)$")
-    """Tag as eight upper-case hex digits, or a computed name."""
-    code: RefusalCode
-    """Refusal when the rule fails."""
-    text: str
-    """Key of the package's text catalogue."""
-    bounds: Bounds | None = None
-    one_of: list[str] | None = None
-    """Accepted values, compared in upper case; any value of a multi-valued attribute counts."""
-    none_of: list[str] | None = None
-    """Refused substrings, compared in upper case."""
-    present: bool = False
-    """The attribute must have a value."""
-    absent: bool = False
-    """The attribute must have no value."""
-    if_missing: Literal["pass", "fail"] = "pass"
-    """What an absent attribute does to ``bounds`` and ``one_of``."""
-    outputs: list[str] = []
-    """Output ids refused when it fails; empty refuses the series."""
-
-    @model_validator(mode="after")
-    def _one_test(self) -> Requirement:
-        given = [
-            self.bounds is not None,
-            self.one_of is not None,
-            self.none_of is not None,
-            self.present,
-            self.absent,
-        ]
-        if sum(given) != 1:
-            raise ValueError(
-                f"requirement {self.id!r} needs exactly one of bounds, one_of, none_of, present, "
-                "absent"
-            )
-        return self
-
-    def is_met(self, values: Sequence[str]) -> bool:
-        """Whether an attribute with these values (``[]`` when absent) keeps the rule."""
-        if self.present or self.absent:
-            return bool(values) == self.present
-        upper = [value.upper() for value in values]
-        if self.none_of is not None:
-            return not any(word.upper() in value for word in self.none_of for value in upper)
-        if not values:
-            return self.if_missing == "pass"
-        if self.one_of is not None:
-            return any(value in {word.upper() for word in self.one_of} for value in upper)
-        return self.bounds is not None and all(self.bounds.hold(value) for value in values)
-
-    def placeholders(self, values: Sequence[str]) -> dict[str, str | int | float]:
-        """What the text's placeholders take: the values found and the rule they break."""
-        found = "\\".join(_plain(value) for value in values) or "–"
-        shown: dict[str, str | int | float] = {
-            "attribute": self.attribute,
-            "found": found,
-            "value": found,
-        }
-        if self.bounds and self.bounds.min is not None:
-            shown["rule_min"] = self.bounds.min
-        if self.bounds and self.bounds.max is not None:
-            shown["rule_max"] = self.bounds.max
-        if self.one_of is not None:
-            shown["wanted"] = ", ".join(self.one_of)
-        if self.none_of is not None:
-            shown["refused"] = ", ".join(self.none_of)
-        return shown
-
-
-def _plain(value: str) -> str:
-    """``80.0`` as people write it; anything that is no number as it is."""
-    try:
-        return f"{float(value):.6g}"
-    except ValueError:
-        return value
-
-
-class Preference(_Part):
-    """How eligible series rank: smaller value first unless ``descending``."""
-
-    attribute: str
-    descending: bool = False
-
-
-class InputRule(_Part):
-    """An input: which series fit, which are refused and why, which is best."""
-
-    name: str = Field(pattern=_ID)
-    modality: list[str] = Field(min_length=1)
-    body_part: list[str] = []
-    """Hints; a series that names another body part is refused, one that names none is tried."""
-    optional: bool = False
-    volumetric: bool = True
-    """Needs a regular stack with a frame of reference."""
-    quantitative: bool = True
-    """Needs original, not lossy, rescaled intensities."""
-    min_slices: int = 1
-    require: list[Requirement] = []
-    prefer: list[Preference] = []
-
-
-class Runtime(_Part):
+class Runtime(Part):
     """What a run needs and how long it may take."""
 
     cpu: float = Field(1.0, gt=0)
@@ -199,63 +75,11 @@ class Runtime(_Part):
     """Required for results whose identity is a digest of their inputs."""
 
 
-class OutputRule(_Part):
-    """An output the package may return; anything else is a contract error."""
-
-    id: str = Field(pattern=_ID)
-    kind: Literal["measurement", "segmentation", "finding", "map"]
-    title: dict[str, str]
-    """Name by language."""
-    code: CodeRule
-    """Concept (measurement), finding type, or segmented property type."""
-    unit: str = ""
-    """UCUM, for measurements and maps."""
-    method: str = ""
-    """``module:function`` of the definition."""
-    reference: str = ""
-    """Publication or standard."""
-    plausible: tuple[float, float] | None = None
-    """Outside it the value is flagged, never hidden."""
-    decimals: int = Field(1, ge=0, le=6)
-    """Digits shown to people."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> OutputRule:
-        if self.kind in ("measurement", "map") and not self.unit:
-            raise ValueError(f"output {self.id!r} needs a unit")
-        if self.kind == "measurement" and ":" not in self.method:
-            raise ValueError(f"output {self.id!r} needs method = 'module:function'")
-        return self
-
-
-class ThresholdRule(_Part):
-    """A number a site may change inside bounds; a change enters the results' identity."""
-
-    id: str = Field(pattern=_ID)
-    default: float
-    site_bounds: tuple[float, float]
-    title: dict[str, str] = {}
-
-
-class ReferenceCase(_Part):
-    """A phantom of ``ennead.testing`` and what the package must say about it."""
-
-    input: str = Field(pattern=r"^phantom:[a-z0-9_]+$")
-    expect: dict[str, ExpectedValue]
-
-
-class ExpectedValue(_Part):
-    """Expected value of a measurement and its absolute tolerance."""
-
-    value: float
-    tolerance: float = Field(gt=0)
-
-
-class Manifest(_Part):
+class Manifest(Part):
     """The whole ``package.toml``."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    id: str = Field(pattern=_ID)
+    id: str = Field(pattern=ID)
     title: dict[str, str]
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     pipeline: str = Field(pattern=r"^[a-z_][a-z0-9_.]*:[A-Za-z_]\w*$")
@@ -271,9 +95,12 @@ class Manifest(_Part):
     """The imaging procedure analysed (TID 1500 Procedure reported)."""
     intended_use: IntendedUse
     input: list[InputRule] = Field(min_length=1)
+    clinical: ClinicalRules = ClinicalRules()
     runtime: Runtime = Runtime()
     output: list[OutputRule] = Field(min_length=1)
     threshold: list[ThresholdRule] = []
+    qc: dict[str, QualityCheck] = {}
+    """Checks by measurement id."""
     test: list[ReferenceCase] = []
 
     @model_validator(mode="after")
@@ -281,18 +108,36 @@ class Manifest(_Part):
         ids = [o.id for o in self.output]
         if len(ids) != len(set(ids)):
             raise ValueError(f"output ids must differ; got {ids}")
+        for what, named in self._named_outputs():
+            unknown = set(named) - set(ids)
+            if unknown:
+                raise ValueError(f"{what} names unknown outputs {sorted(unknown)}")
+        if not self.series_inputs:
+            raise ValueError("at least one input must be a series")
+        if sum(rule.prior is not None for rule in self.input) > 1:
+            raise ValueError("one input may be prior; several ask for the same findings")
+        return self
+
+    def _named_outputs(self) -> Iterator[tuple[str, Iterable[str]]]:
         for rule in self.input:
             for requirement in rule.require:
-                unknown = set(requirement.outputs) - set(ids)
-                if unknown:
-                    raise ValueError(
-                        f"requirement {requirement.id!r} names unknown outputs {sorted(unknown)}"
-                    )
+                yield f"requirement {requirement.id!r}", requirement.outputs
+            for probe in rule.probe:
+                yield f"probe {probe.id!r}", probe.outputs
         for case in self.test:
-            unknown = set(case.expect) - set(ids)
-            if unknown:
-                raise ValueError(f"test expects unknown outputs {sorted(unknown)}")
-        return self
+            yield f"test {case.input!r}", case.expect
+        for measurement, check in self.qc.items():
+            yield f"qc {measurement!r}", [measurement, *check.outputs]
+
+    @property
+    def series_inputs(self) -> list[InputRule]:
+        """The inputs that are series."""
+        return [rule for rule in self.input if rule.prior is None]
+
+    @property
+    def prior_input(self) -> InputRule | None:
+        """The input that stands for earlier findings."""
+        return next((rule for rule in self.input if rule.prior is not None), None)
 
     def output_rule(self, output_id: str) -> OutputRule | None:
         """The declared output, or None."""
