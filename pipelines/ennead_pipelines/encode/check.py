@@ -20,7 +20,11 @@ from ennead.errors import EncodedResultInvalid
 from ennead.findings import Finding, Segment
 from ennead_pipelines.encode import codes
 from ennead_pipelines.encode.codes import read_code
-from ennead_pipelines.encode.content import (
+from ennead_pipelines.encode.groups import GroupReferences
+from ennead_pipelines.encode.labels import Labels
+from ennead_pipelines.encode.seg import LABELMAP_CLASS
+from ennead_pipelines.encode.sources import SourceSeries
+from ennead_pipelines.encode.tree import (
     Key,
     by_concept,
     child_of,
@@ -30,10 +34,6 @@ from ennead_pipelines.encode.content import (
     is_concept,
     value_of,
 )
-from ennead_pipelines.encode.groups import GroupReferences
-from ennead_pipelines.encode.labels import Labels
-from ennead_pipelines.encode.seg import LABELMAP_CLASS
-from ennead_pipelines.encode.sources import SourceSeries
 
 POSITION_TOLERANCE_MM = 1e-3
 

@@ -8,6 +8,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
 from ennead.codes import PRIVATE_SCHEME, PRIVATE_SCHEME_UID, Code, dcm, sct
+from ennead_pipelines.encode.items import as_dataset, code_item
 
 # Document (TID 1500, 1204, 1002–1004, 1600–1604).
 IMAGING_MEASUREMENT_REPORT: Final = dcm("126000", "Imaging Measurement Report")
@@ -77,27 +78,15 @@ MODALITIES: Final = {
     "US": dcm("US", "Ultrasound"),
 }
 
-SHORT_CODE_LIMIT = 16
-
 
 def coded(code: Code) -> CodedConcept:
     """``code`` as highdicom takes it."""
     return CodedConcept(code.value, code.scheme, code.meaning)
 
 
-def code_item(code: Code) -> Dataset:
-    """``code`` as an item of a code sequence (PS3.3 §8.8).
-
-    A value longer than 16 characters goes to Long Code Value, as the Standard asks.
-    """
-    item = Dataset()
-    if len(code.value) > SHORT_CODE_LIMIT:
-        item.LongCodeValue = code.value
-    else:
-        item.CodeValue = code.value
-    item.CodingSchemeDesignator = code.scheme
-    item.CodeMeaning = code.meaning[:64]
-    return item
+def code_dataset(code: Code) -> Dataset:
+    """``code`` as an item of a code sequence (PS3.3 §8.8), for objects built as datasets."""
+    return as_dataset(code_item(code))
 
 
 def read_code(item: Dataset) -> Code:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pydicom.dataset import Dataset
 from pydicom.valuerep import DSfloat
 
 from ennead.codes import Code
-from ennead_pipelines.encode.codes import code_item, read_code
-from ennead_pipelines.encode.sources import reference
+from ennead_pipelines.encode.items import (
+    Element,
+    Item,
+    code_sequence,
+    element,
+    item,
+    reference_elements,
+    sequence,
+    string,
+)
 
 CONTAINS: Final = "CONTAINS"
 HAS_CONCEPT_MOD: Final = "HAS CONCEPT MOD"
@@ -18,61 +26,64 @@ HAS_OBS_CONTEXT: Final = "HAS OBS CONTEXT"
 HAS_ACQ_CONTEXT: Final = "HAS ACQ CONTEXT"
 HAS_PROPERTIES: Final = "HAS PROPERTIES"
 
+_REFERENCED_SOP, _UNITS = 0x00081199, 0x004008EA
+_RELATIONSHIP, _VALUE_TYPE, _CONCEPT_NAME = 0x0040A010, 0x0040A040, 0x0040A043
+_CONTINUITY, _PERSON_NAME, _UID = 0x0040A050, 0x0040A123, 0x0040A124
+_TEXT, _DOUBLE, _CONCEPT = 0x0040A160, 0x0040A161, 0x0040A168
+_MEASURED, _NUMERIC, _TEMPLATE = 0x0040A300, 0x0040A30A, 0x0040A504
+_CONTENT, _SEGMENT = 0x0040A730, 0x0062000B
 
-def _item(value_type: str, name: Code, relationship: str, children: Iterable[Dataset]) -> Dataset:
-    item = Dataset()
-    if relationship:
-        item.RelationshipType = relationship
-    item.ValueType = value_type
-    item.ConceptNameCodeSequence = [code_item(name)]
+
+def _item(
+    value_type: str,
+    name: Code,
+    relationship: str,
+    *value: Element,
+    children: Iterable[Item] = (),
+    reference: Element | None = None,
+) -> Item:
     nested = list(children)
-    if nested:
-        item.ContentSequence = nested
-    return item
+    return item(
+        *((reference,) if reference else ()),
+        *((string(_RELATIONSHIP, "CS", relationship),) if relationship else ()),
+        string(_VALUE_TYPE, "CS", value_type),
+        code_sequence(_CONCEPT_NAME, name),
+        *value,
+        *((sequence(_CONTENT, nested),) if nested else ()),
+    )
 
 
 def container(
-    name: Code, children: Iterable[Dataset], *, relationship: str = CONTAINS, template: str = ""
-) -> Dataset:
+    name: Code, children: Iterable[Item], *, relationship: str = CONTAINS, template: str = ""
+) -> Item:
     """CONTAINER; ``template`` is the TID it follows, ``relationship`` empty for the root."""
-    item = _item("CONTAINER", name, relationship, children)
-    item.ContinuityOfContent = "SEPARATE"
+    value = [string(_CONTINUITY, "CS", "SEPARATE")]
     if template:
-        made_with = Dataset()
-        made_with.MappingResource = "DCMR"
-        made_with.TemplateIdentifier = template
-        item.ContentTemplateSequence = [made_with]
-    return item
+        made_with = item(string(0x00080105, "CS", "DCMR"), string(0x0040DB00, "CS", template))
+        value.append(sequence(_TEMPLATE, [made_with]))
+    return _item("CONTAINER", name, relationship, *value, children=children)
 
 
 def code(
-    name: Code, value: Code, relationship: str = CONTAINS, children: Iterable[Dataset] = ()
-) -> Dataset:
+    name: Code, value: Code, relationship: str = CONTAINS, children: Iterable[Item] = ()
+) -> Item:
     """CODE."""
-    item = _item("CODE", name, relationship, children)
-    item.ConceptCodeSequence = [code_item(value)]
-    return item
+    return _item("CODE", name, relationship, code_sequence(_CONCEPT, value), children=children)
 
 
-def text(name: Code, value: str, relationship: str = CONTAINS) -> Dataset:
+def text(name: Code, value: str, relationship: str = CONTAINS) -> Item:
     """TEXT."""
-    item = _item("TEXT", name, relationship, ())
-    item.TextValue = value
-    return item
+    return _item("TEXT", name, relationship, string(_TEXT, "UT", value))
 
 
-def uidref(name: Code, value: str, relationship: str = CONTAINS) -> Dataset:
+def uidref(name: Code, value: str, relationship: str = CONTAINS) -> Item:
     """UIDREF."""
-    item = _item("UIDREF", name, relationship, ())
-    item.UID = value
-    return item
+    return _item("UIDREF", name, relationship, string(_UID, "UI", value))
 
 
-def person(name: Code, value: str, relationship: str = HAS_OBS_CONTEXT) -> Dataset:
+def person(name: Code, value: str, relationship: str = HAS_OBS_CONTEXT) -> Item:
     """PNAME."""
-    item = _item("PNAME", name, relationship, ())
-    item.PersonName = value
-    return item
+    return _item("PNAME", name, relationship, string(_PERSON_NAME, "PN", value))
 
 
 def number(
@@ -80,17 +91,17 @@ def number(
     value: float,
     unit: Code,
     relationship: str = CONTAINS,
-    children: Iterable[Dataset] = (),
-) -> Dataset:
+    children: Iterable[Item] = (),
+) -> Item:
     """NUM; a value that sixteen characters round keeps its double beside it (PS3.3 §C.18.1)."""
-    item = _item("NUM", name, relationship, children)
-    measured = Dataset()
-    measured.NumericValue = DSfloat(float(value), auto_format=True)
-    if float(str(measured.NumericValue)) != float(value):
-        measured.FloatingPointValue = float(value)
-    measured.MeasurementUnitsCodeSequence = [code_item(unit)]
-    item.MeasuredValueSequence = [measured]
-    return item
+    shown = str(DSfloat(float(value), auto_format=True))
+    exact = () if float(shown) == float(value) else (_double(value),)
+    measured = item(code_sequence(_UNITS, unit), *exact, string(_NUMERIC, "DS", shown))
+    return _item("NUM", name, relationship, sequence(_MEASURED, [measured]), children=children)
+
+
+def _double(value: float) -> Element:
+    return element(_DOUBLE, "FD", struct.pack("<d", value))
 
 
 def image(
@@ -99,79 +110,10 @@ def image(
     sop_instance_uid: str,
     relationship: str = CONTAINS,
     segments: Sequence[int] = (),
-) -> Dataset:
+) -> Item:
     """IMAGE; ``segments`` are the segment numbers it is about."""
-    item = _item("IMAGE", name, relationship, ())
-    referenced = reference(sop_class_uid, sop_instance_uid)
-    if segments:
-        referenced.ReferencedSegmentNumber = list(segments)
-    item.ReferencedSOPSequence = [referenced]
-    return item
-
-
-# --- Reading -----------------------------------------------------------------------------------
-
-
-Key = tuple[str, str]
-_CONCEPT_NAME, _CODE_VALUE, _SCHEME, _LONG_VALUE = 0x0040A043, 0x00080100, 0x00080102, 0x00080119
-
-
-def key_of(item: Dataset) -> Key:
-    """Value and scheme of the concept name; empty where a content item has none."""
-    names = item.get(_CONCEPT_NAME)
-    if names is None or not names.value:
-        return ("", "")
-    found = names.value[0]
-    value = found.get(_CODE_VALUE) or found.get(_LONG_VALUE)
-    scheme = found.get(_SCHEME)
-    return (str(value.value) if value else "", str(scheme.value) if scheme else "")
-
-
-def by_concept(item: Dataset) -> dict[Key, list[Dataset]]:
-    """Direct children by concept name, in order; for many look-ups in one item."""
-    found: dict[Key, list[Dataset]] = {}
-    for child in item.get("ContentSequence") or ():
-        found.setdefault(key_of(child), []).append(child)
-    return found
-
-
-def concept(item: Dataset) -> Code:
-    """Concept name; an empty code where a content item has none."""
-    names = item.get("ConceptNameCodeSequence")
-    return read_code(names[0]) if names else Code("", "", "")
-
-
-def is_concept(item: Dataset, name: Code) -> bool:
-    """Whether the item's concept name is ``name`` (meanings may differ)."""
-    return key_of(item) == (name.value, name.scheme)
-
-
-def children_of(item: Dataset, name: Code | None = None, value_type: str = "") -> list[Dataset]:
-    """Direct children, by concept name and value type where given."""
-    return [
-        child
-        for child in item.get("ContentSequence") or ()
-        if (name is None or is_concept(child, name))
-        and (not value_type or child.ValueType == value_type)
-    ]
-
-
-def child_of(item: Dataset, name: Code, value_type: str = "") -> Dataset | None:
-    """First such child, or None."""
-    found = children_of(item, name, value_type)
-    return found[0] if found else None
-
-
-def in_containers(item: Dataset) -> Iterator[Dataset]:
-    """Every item whose parents are all containers, the item itself first."""
-    yield item
-    if item.ValueType == "CONTAINER":
-        for child in item.get("ContentSequence") or ():
-            yield from in_containers(child)
-
-
-def value_of(item: Dataset) -> float:
-    """Value of a NUM at full precision."""
-    measured = item.MeasuredValueSequence[0]
-    exact = measured.get("FloatingPointValue")
-    return float(exact if exact is not None else measured.NumericValue)
+    parts = reference_elements(sop_class_uid, sop_instance_uid)
+    numbers = struct.pack(f"<{len(segments)}H", *segments)
+    named = (element(_SEGMENT, "US", numbers),) if segments else ()
+    referenced = sequence(_REFERENCED_SOP, [item(*parts, *named)])
+    return _item("IMAGE", name, relationship, reference=referenced)

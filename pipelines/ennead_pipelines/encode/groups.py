@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from pydicom.dataset import Dataset
 
 from ennead.codes import Code, private
 from ennead.findings import Finding, Measurement
@@ -23,6 +21,7 @@ from ennead_pipelines.encode.content import (
     uidref,
 )
 from ennead_pipelines.encode.header import MANUFACTURER, Run
+from ennead_pipelines.encode.items import Item
 
 VOLUMETRIC_TEMPLATE = "1411"
 PLAIN_TEMPLATE = "1501"
@@ -62,10 +61,10 @@ def tracking_identifier(run: Run, finding_id: str) -> str:
     return f"{run.manifest.id}/{finding_id}"
 
 
-def build_group(run: Run, finding: Finding, references: GroupReferences) -> Dataset:
+def build_group(run: Run, finding: Finding, references: GroupReferences) -> Item:
     """The measurement group of ``finding``: 1411 over segments, else 1501."""
     has_segments = references.seg is not None and bool(references.segment_numbers)
-    items: list[Dataset] = [
+    items: list[Item] = [
         text(codes.TRACKING_ID, references.tracking_id, HAS_OBS_CONTEXT),
         uidref(codes.TRACKING_UID, references.tracking_uid, HAS_OBS_CONTEXT),
         code(codes.FINDING_CATEGORY, finding.category),
@@ -100,7 +99,7 @@ def build_group(run: Run, finding: Finding, references: GroupReferences) -> Data
     return container(codes.MEASUREMENT_GROUP, items, template=template)
 
 
-def algorithm_items(run: Run) -> Iterator[Dataset]:
+def algorithm_items(run: Run) -> Iterator[Item]:
     """Algorithm identification (TID 4019); parameters are repeated ``key=value`` texts."""
     manifest = run.manifest
     yield text(codes.ALGORITHM_NAME, f"{MANUFACTURER} {manifest.id}", HAS_CONCEPT_MOD)
@@ -110,12 +109,12 @@ def algorithm_items(run: Run) -> Iterator[Dataset]:
     yield code(codes.ALGORITHM_FAMILY, manifest.algorithm_family.code, HAS_CONCEPT_MOD)
 
 
-def _measurement(run: Run, measurement: Measurement) -> Dataset:
+def _measurement(run: Run, measurement: Measurement) -> Item:
     """NUM (TID 300) with its method, derivation, definition and the output it is."""
     rule = run.manifest.output_rule(measurement.id)
     formula = measurement.formula or (rule.method if rule else "")
     cited = "; ".join(t for t in (formula, rule.reference if rule else "") if t)
-    children: list[Dataset] = []
+    children: list[Item] = []
     if measurement.method is not None:
         children.append(code(codes.MEASUREMENT_METHOD, measurement.method, HAS_CONCEPT_MOD))
     elif formula:
@@ -128,16 +127,6 @@ def _measurement(run: Run, measurement: Measurement) -> Dataset:
     return number(measurement.concept, measurement.value, measurement.unit, CONTAINS, children)
 
 
-def _qualifier(qualifier: Code) -> Dataset:
+def _qualifier(qualifier: Code) -> Item:
     is_absence = qualifier == private("absent")
     return code(codes.PRESENCE if is_absence else private("remark"), qualifier)
-
-
-def referenced_segments(groups: Sequence[Dataset]) -> Iterator[Dataset]:
-    """Referenced SOP items of every Referenced Segment."""
-    for group in groups:
-        for item in group.ContentSequence:
-            if item.ValueType == "IMAGE" and item.ConceptNameCodeSequence[0].CodeValue == (
-                codes.REFERENCED_SEGMENT.value
-            ):
-                yield item.ReferencedSOPSequence[0]

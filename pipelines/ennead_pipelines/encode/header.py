@@ -13,7 +13,7 @@ from pydicom.uid import UID
 from ennead.errors import EncodedResultInvalid
 from ennead.identifiers import InstanceUID, SeriesUID
 from ennead.plugins.manifest import Manifest
-from ennead_pipelines.encode.codes import PROCESSING_EQUIPMENT, code_item, coding_scheme_items
+from ennead_pipelines.encode.codes import PROCESSING_EQUIPMENT, code_dataset, coding_scheme_items
 from ennead_pipelines.encode.identity import ResultIdentity
 
 MANUFACTURER = "Ennead"
@@ -140,6 +140,8 @@ def part10(dataset: Dataset) -> bytes:
         A value cannot be written as its value representation.
     """
     buffer = DicomBytesIO()
+    # Elements that are bytes already (encode.items) then go out as they are.
+    dataset.set_original_encoding(False, True, dataset._character_set)
     try:
         dcmwrite(buffer, dataset, enforce_file_format=True)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -152,7 +154,7 @@ def part10(dataset: Dataset) -> bytes:
 
 def _processing_equipment(run: Run) -> Dataset:
     item = Dataset()
-    item.PurposeOfReferenceCodeSequence = [code_item(PROCESSING_EQUIPMENT)]
+    item.PurposeOfReferenceCodeSequence = [code_dataset(PROCESSING_EQUIPMENT)]
     item.Manufacturer = MANUFACTURER
     item.ManufacturerModelName = run.title[:_LONG_STRING]
     item.SoftwareVersions = run.manifest.version

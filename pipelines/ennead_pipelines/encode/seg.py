@@ -8,6 +8,7 @@ The objects are read back with highdicom in ``tests/conformance``. Results-encod
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,15 +25,24 @@ from ennead.codes import ANATOMICAL_STRUCTURE, Code, dcm
 from ennead.errors import EncodedResultInvalid
 from ennead.findings import Segment
 from ennead.identifiers import TrackingUID
-from ennead_pipelines.encode.codes import SEGMENTATION, SOURCE_IMAGE, code_item, coded
+from ennead_pipelines.encode.codes import SEGMENTATION, SOURCE_IMAGE, code_dataset, coded
 from ennead_pipelines.encode.header import MANUFACTURER, Run, new_object
+from ennead_pipelines.encode.items import (
+    Element,
+    add,
+    code_sequence,
+    element,
+    item,
+    reference_elements,
+    sequence,
+    string,
+)
 from ennead_pipelines.encode.labels import Labels
 from ennead_pipelines.encode.rle import encode_frames
 from ennead_pipelines.encode.sources import (
     SourceSeries,
     decimals,
     identity_of,
-    reference,
     references,
 )
 
@@ -41,6 +51,7 @@ BINARY_CLASS: Final = "1.2.840.10008.5.1.4.1.1.66.4"
 _BACKGROUND: Final = dcm("125040", "Background")
 _BASIC_OFFSET_LIMIT = 2**32 - 2**20
 _LABEL_LIMIT = 64
+_PER_FRAME_GROUPS = 0x52009230
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +148,11 @@ def _image_modules(dataset: Dataset, run: Run, source: SourceSeries, is_labelmap
     dataset.ContentLabel = f"ENNEAD_{run.manifest.id.upper()}"[:16]
     dataset.ContentDescription = run.series_description()
     dataset.ContentCreatorName = ""
-    series = Dataset()
-    series.SeriesInstanceUID = source.series_uid
-    series.ReferencedInstanceSequence = references(source.datasets)
-    dataset.ReferencedSeriesSequence = [series]
+    series = item(
+        sequence(0x0008114A, references(source.datasets)),
+        string(0x0020000E, "UI", source.series_uid),
+    )
+    add(dataset, sequence(0x00081115, [series]))
 
 
 def _segment_item(run: Run, number: int, segment: Segment, tracking: SegmentTracking) -> Dataset:
@@ -167,12 +179,12 @@ def _segment_item(run: Run, number: int, segment: Segment, tracking: SegmentTrac
         site = segment.type
     if segment.laterality is not None:
         item.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
-            code_item(segment.laterality)
+            code_dataset(segment.laterality)
         ]
     if site is not None:
-        region = code_item(site)
+        region = code_dataset(site)
         if segment.laterality is not None:
-            region.AnatomicRegionModifierSequence = [code_item(segment.laterality)]
+            region.AnatomicRegionModifierSequence = [code_dataset(segment.laterality)]
         item.AnatomicRegionSequence = [region]
     return item
 
@@ -182,8 +194,8 @@ def _background(run: Run) -> Dataset:
     item = Dataset()
     item.SegmentNumber = 0
     item.SegmentLabel = "Background"
-    item.SegmentedPropertyCategoryCodeSequence = [code_item(_BACKGROUND)]
-    item.SegmentedPropertyTypeCodeSequence = [code_item(_BACKGROUND)]
+    item.SegmentedPropertyCategoryCodeSequence = [code_dataset(_BACKGROUND)]
+    item.SegmentedPropertyTypeCodeSequence = [code_dataset(_BACKGROUND)]
     item.SegmentAlgorithmType = "AUTOMATIC"
     item.SegmentAlgorithmName = f"{MANUFACTURER} {run.manifest.id}"
     item.RecommendedDisplayCIELabValue = list(CIELabColor(0.0, 0.0, 0.0).value)
@@ -215,21 +227,27 @@ def _frames(dataset: Dataset, run: Run, source: SourceSeries, segments: int) -> 
     dataset.SharedFunctionalGroupsSequence = [shared]
 
     places = [_place(d) for d in slices]
-    groups: list[Dataset] = []
-    for segment in range(1, max(segments, 1) + 1):
-        for k, (position, derivation) in enumerate(places, 1):
-            group, content = Dataset(), Dataset()
-            content.DimensionIndexValues = [segment, k] if segments else [k]
-            group.FrameContentSequence = [content]
-            group.PlanePositionSequence = [position]
-            group.DerivationImageSequence = [derivation]
-            if segments:
-                identification = Dataset()
-                identification.ReferencedSegmentNumber = segment
-                group.SegmentIdentificationSequence = [identification]
-            groups.append(group)
-    dataset.PerFrameFunctionalGroupsSequence = groups
+    groups = [
+        item(
+            derivation,
+            _frame_content([segment, k] if segments else [k]),
+            position,
+            *((_identification(segment),) if segments else ()),
+        )
+        for segment in range(1, max(segments, 1) + 1)
+        for k, (position, derivation) in enumerate(places, 1)
+    ]
+    add(dataset, sequence(_PER_FRAME_GROUPS, groups))
     dataset.NumberOfFrames = len(groups)
+
+
+def _frame_content(index: list[int]) -> Element:
+    values = struct.pack(f"<{len(index)}L", *index)
+    return sequence(0x00209111, [item(element(0x00209157, "UL", values))])
+
+
+def _identification(segment: int) -> Element:
+    return sequence(0x0062000A, [item(element(0x0062000B, "US", struct.pack("<H", segment)))])
 
 
 def _dimension(run: Run, index: int, group: int) -> Dataset:
@@ -241,23 +259,24 @@ def _dimension(run: Run, index: int, group: int) -> Dataset:
     return item
 
 
-def _place(slice_header: Dataset) -> tuple[Dataset, Dataset]:
+def _place(slice_header: Dataset) -> tuple[Element, Element]:
     """Plane position and derivation of one source slice."""
-    position, derivation = Dataset(), Dataset()
-    position.ImagePositionPatient = decimals(slice_header.ImagePositionPatient)
-    image = reference(str(slice_header.SOPClassUID), str(slice_header.SOPInstanceUID))
-    image.SpatialLocationsPreserved = "YES"
-    image.PurposeOfReferenceCodeSequence = [code_item(SOURCE_IMAGE)]
-    derivation.SourceImageSequence = [image]
-    derivation.DerivationCodeSequence = [code_item(SEGMENTATION)]
-    return position, derivation
+    at = "\\".join(str(value) for value in decimals(slice_header.ImagePositionPatient))
+    position = sequence(0x00209113, [item(string(0x00200032, "DS", at))])
+    image = item(
+        *reference_elements(str(slice_header.SOPClassUID), str(slice_header.SOPInstanceUID)),
+        string(0x0028135A, "CS", "YES"),
+        code_sequence(0x0040A170, SOURCE_IMAGE),
+    )
+    derivation = item(sequence(0x00082112, [image]), code_sequence(0x00089215, SEGMENTATION))
+    return position, sequence(0x00089124, [derivation])
 
 
 def _labelmap_pixels(dataset: Dataset, labels: Labels) -> None:
     bits = labels.values.dtype.itemsize * 8
     dataset.BitsAllocated = dataset.BitsStored = bits
     dataset.HighBit = bits - 1
-    dataset.PixelPaddingValue = 0
+    dataset.add_new(0x00280120, "US", 0)  # Pixel Padding Value
     frames = encode_frames(labels.values)
     if sum(map(len, frames)) + 8 * len(frames) < _BASIC_OFFSET_LIMIT:
         dataset.PixelData = encapsulate(frames)

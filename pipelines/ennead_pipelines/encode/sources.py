@@ -16,6 +16,7 @@ from pydicom.valuerep import DSfloat, PersonName
 from ennead.errors import GeometryMissing, GridMismatch
 from ennead.geometry import Grid
 from ennead.identifiers import InstanceUID, SeriesUID, StudyUID
+from ennead_pipelines.encode.items import Item, reference
 
 #: Patient, General Study and Patient Study attributes a result shares with its source
 #: (PS3.3 §C.7.1.1, §C.7.2.1, §C.7.2.2); the first ones must exist, empty if unknown (type 2).
@@ -200,14 +201,6 @@ def _in_unicode(element: DataElement) -> DataElement:
     return element
 
 
-def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    """An item of a Referenced SOP Sequence (PS3.3 §10.8)."""
-    item = Dataset()
-    item.ReferencedSOPClassUID = sop_class_uid
-    item.ReferencedSOPInstanceUID = sop_instance_uid
-    return item
-
-
-def references(datasets: Sequence[Dataset]) -> list[Dataset]:
+def references(datasets: Sequence[Dataset]) -> list[Item]:
     """One reference per dataset."""
     return [reference(str(d.SOPClassUID), str(d.SOPInstanceUID)) for d in datasets]

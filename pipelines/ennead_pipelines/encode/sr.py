@@ -25,14 +25,24 @@ from ennead_pipelines.encode.content import (
 )
 from ennead_pipelines.encode.groups import ObjectReference
 from ennead_pipelines.encode.header import MANUFACTURER, Run, new_object
-from ennead_pipelines.encode.sources import SourceSeries, identity_of, reference, references
+from ennead_pipelines.encode.items import (
+    Item,
+    add,
+    as_dataset,
+    item,
+    reference,
+    sequence,
+    string,
+)
+from ennead_pipelines.encode.sources import SourceSeries, identity_of, references
 
 COMPREHENSIVE_3D_SR: Final = "1.2.840.10008.5.1.4.1.1.88.34"
+_CURRENT_EVIDENCE, _OTHER_EVIDENCE = 0x0040A375, 0x0040A385
 
 
 def build_sr(
     run: Run,
-    groups: Sequence[Dataset],
+    groups: Sequence[Item],
     sources: Mapping[SeriesUID, SourceSeries],
     seg: ObjectReference | None,
 ) -> Dataset:
@@ -40,7 +50,7 @@ def build_sr(
 
     Parameters
     ----------
-    groups : sequence of Dataset
+    groups : sequence of Item
         Measurement groups of :func:`ennead_pipelines.encode.groups.build_group`.
     sources : mapping
         Every series that was read; each becomes an Image Library Group.
@@ -77,11 +87,11 @@ def build_sr(
         relationship="",
         template="1500",
     )
-    dataset.update(root)
+    dataset.update(as_dataset(root))
     return dataset
 
 
-def _device_observer(run: Run) -> Iterable[Dataset]:
+def _device_observer(run: Run) -> Iterable[Item]:
     """The package as observer (TID 1002, 1004)."""
     yield code(codes.OBSERVER_TYPE, codes.DEVICE, HAS_OBS_CONTEXT)
     yield uidref(codes.DEVICE_UID, run.identity.device_uid(), HAS_OBS_CONTEXT)
@@ -91,7 +101,7 @@ def _device_observer(run: Run) -> Iterable[Dataset]:
     yield text(codes.DEVICE_SERIAL, run.identity.manifest_digest, HAS_OBS_CONTEXT)
 
 
-def _library_group(source: SourceSeries) -> Dataset:
+def _library_group(source: SourceSeries) -> Item:
     """What the images of a series share, stated once, then one entry each (TID 1601–1604)."""
     first, grid = source.datasets[0], source.grid
     modality = str(first.get("Modality") or "OT")
@@ -121,7 +131,7 @@ def _library_group(source: SourceSeries) -> Dataset:
     return container(codes.IMAGE_LIBRARY_GROUP, [*shared, *entries])
 
 
-def _remarks(run: Run) -> Iterable[Dataset]:
+def _remarks(run: Run) -> Iterable[Item]:
     """What the package is for, its status, and what it was trained on: said on every output."""
     use = run.manifest.intended_use
     yield text(codes.COMMENT, use.text.get(run.language) or use.text["en"])
@@ -140,7 +150,7 @@ def _evidence(
     seg: ObjectReference | None,
 ) -> None:
     """Every instance the report rests on (PS3.3 §C.17.2)."""
-    by_study: dict[StudyUID, list[Dataset]] = {}
+    by_study: dict[StudyUID, list[Item]] = {}
     for source in sources.values():
         by_study.setdefault(source.study_uid, []).append(
             _series_item(source.series_uid, references(source.datasets))
@@ -153,20 +163,15 @@ def _evidence(
             )
         )
     current = by_study.pop(study_uid)
-    dataset.CurrentRequestedProcedureEvidenceSequence = [_study_item(study_uid, current)]
+    add(dataset, sequence(_CURRENT_EVIDENCE, [_study_item(study_uid, current)]))
     if by_study:
-        dataset.PertinentOtherEvidenceSequence = [_study_item(*pair) for pair in by_study.items()]
+        others = [_study_item(*pair) for pair in by_study.items()]
+        add(dataset, sequence(_OTHER_EVIDENCE, others))
 
 
-def _series_item(series_uid: str, instances: list[Dataset]) -> Dataset:
-    item = Dataset()
-    item.SeriesInstanceUID = series_uid
-    item.ReferencedSOPSequence = instances
-    return item
+def _series_item(series_uid: str, instances: list[Item]) -> Item:
+    return item(sequence(0x00081199, instances), string(0x0020000E, "UI", series_uid))
 
 
-def _study_item(study_uid: str, series: list[Dataset]) -> Dataset:
-    item = Dataset()
-    item.StudyInstanceUID = study_uid
-    item.ReferencedSeriesSequence = series
-    return item
+def _study_item(study_uid: str, series: list[Item]) -> Item:
+    return item(sequence(0x00081115, series), string(0x0020000D, "UI", study_uid))

@@ -17,10 +17,10 @@ from ennead.security import Principal
 from ennead.texts import translate
 from ennead_pipelines.encode import codes
 from ennead_pipelines.encode.check import check_document, measurement_groups
-from ennead_pipelines.encode.codes import code_item
-from ennead_pipelines.encode.content import child_of, is_concept
+from ennead_pipelines.encode.codes import code_dataset
 from ennead_pipelines.encode.header import local_time, part10, set_dates, set_file_meta
-from ennead_pipelines.encode.sources import reference
+from ennead_pipelines.encode.items import as_dataset, reference
+from ennead_pipelines.encode.tree import child_of, is_concept
 from ennead_pipelines.review.decisions import Decision, latest
 from ennead_pipelines.review.groups import Observer, is_same_decision, reviewed_group
 from ennead_pipelines.review.reading import open_report, tracking_uid_of
@@ -146,7 +146,7 @@ def _replace_content(dataset: Dataset, groups: list[Dataset], observer: Observer
     first_observer = next(
         (n for n, i in enumerate(items) if is_concept(i, codes.OBSERVER_TYPE)), len(items)
     )
-    items[first_observer:first_observer] = observer.items()
+    items[first_observer:first_observer] = map(as_dataset, observer.items())
     dataset.ContentSequence = DatasetSequence(items)
     measurements = child_of(dataset, codes.IMAGING_MEASUREMENTS, "CONTAINER")
     if measurements is None:
@@ -158,7 +158,7 @@ def _predecessor(document: Dataset) -> Dataset:
     series, study = Dataset(), Dataset()
     series.SeriesInstanceUID = str(document.SeriesInstanceUID)
     series.ReferencedSOPSequence = [
-        reference(str(document.SOPClassUID), str(document.SOPInstanceUID))
+        as_dataset(reference(str(document.SOPClassUID), str(document.SOPInstanceUID)))
     ]
     study.StudyInstanceUID = str(document.StudyInstanceUID)
     study.ReferencedSeriesSequence = [series]
@@ -174,7 +174,7 @@ def _verifiers(
     item.VerifyingOrganization = observer.organisation or "Ennead"
     item.VerificationDateTime = at.strftime("%Y%m%d%H%M%S%z")
     item.VerifyingObserverIdentificationCodeSequence = [
-        code_item(Code(reader.name, USER_SCHEME, reader.display_name or reader.name))
+        code_dataset(Code(reader.name, USER_SCHEME, reader.display_name or reader.name))
     ]
     others = [
         v

@@ -17,13 +17,12 @@ from ennead_pipelines.encode.content import (
     HAS_OBS_CONTEXT,
     HAS_PROPERTIES,
     code,
-    concept,
-    is_concept,
     number,
     person,
     text,
-    value_of,
 )
+from ennead_pipelines.encode.items import Item, as_dataset, as_item
+from ennead_pipelines.encode.tree import concept, is_concept, value_of
 from ennead_pipelines.review.decisions import REASONS, Decision, DecisionState
 from ennead_pipelines.review.reading import output_id_of, read_group, reader_values
 
@@ -40,7 +39,7 @@ class Observer:
     organisation: str
     language: str
 
-    def items(self) -> list[Dataset]:
+    def items(self) -> list[Item]:
         """Person observer context (TID 1002, 1003)."""
         found = [
             code(codes.OBSERVER_TYPE, codes.PERSON, HAS_OBS_CONTEXT),
@@ -70,7 +69,7 @@ def reviewed_group(group: Dataset, decision: Decision, observer: Observer) -> Da
     elif decision.state == DecisionState.REJECTED:
         rest = [i for i in rest if i.ValueType != "NUM" and not _is_evaluation(i)]
     group.ContentSequence = DatasetSequence(
-        [*tracking, *observer.items(), *_decision_items(decision), *rest]
+        [*tracking, *map(as_dataset, (*observer.items(), *_decision_items(decision))), *rest]
     )
     return group
 
@@ -87,7 +86,7 @@ def is_same_decision(group: Dataset, decision: Decision) -> bool:
     )
 
 
-def _decision_items(decision: Decision) -> Iterable[Dataset]:
+def _decision_items(decision: Decision) -> Iterable[Item]:
     yield code(private("decision"), private(str(decision.state)))
     if decision.reason in REASONS:
         yield code(private("decision-reason"), REASONS[decision.reason])
@@ -123,12 +122,15 @@ def _edited_number(item: Dataset, value: float, observer: Observer) -> Dataset:
     described = list(item.ContentSequence)
     kept = [c for c in described if is_concept(c, private("output"))]
     how = [c for c in described if not is_concept(c, private("output"))]
-    derivations = [c for c in how if is_concept(c, codes.DERIVATION)]
-    before = number(private("value-before-review"), value_of(item), unit, HAS_PROPERTIES, how)
+    derivations = [as_item(c) for c in how if is_concept(c, codes.DERIVATION)]
+    before = number(
+        private("value-before-review"), value_of(item), unit, HAS_PROPERTIES, map(as_item, how)
+    )
     said = translate("encode.reader_value", observer.language)
     method = text(codes.MEASUREMENT_METHOD, said, HAS_CONCEPT_MOD)
-    children = [method, *derivations, *kept, before]
-    return number(concept(item), value, unit, str(item.RelationshipType), children)
+    children = [method, *derivations, *map(as_item, kept), before]
+    edited = number(concept(item), value, unit, str(item.RelationshipType), children)
+    return as_dataset(edited)
 
 
 def _is_evaluation(item: Dataset) -> bool:

@@ -15,14 +15,14 @@ from ennead.errors import MalformedObject, UnusableObject
 from ennead.identifiers import InstanceUID, TrackingUID
 from ennead_pipelines.encode import codes
 from ennead_pipelines.encode.check import measurement_groups
-from ennead_pipelines.encode.content import (
+from ennead_pipelines.encode.sr import COMPREHENSIVE_3D_SR
+from ennead_pipelines.encode.tree import (
     child_of,
     children_of,
     concept,
     is_concept,
     value_of,
 )
-from ennead_pipelines.encode.sr import COMPREHENSIVE_3D_SR
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from ennead.testing.results import (
 )
 from ennead_pipelines.encode import SourceSeries, codes
 from ennead_pipelines.encode.check import check_document, check_sr, measurement_groups
-from ennead_pipelines.encode.content import child_of, children_of, in_containers, is_concept
 from ennead_pipelines.encode.groups import GroupReferences
 from ennead_pipelines.encode.header import part10
+from ennead_pipelines.encode.tree import child_of, children_of, in_containers, is_concept
 from ennead_pipelines.review import read_measurements
 
 GRID = small_grid("oblique")

@@ -17,7 +17,7 @@ from ennead.security.principal import Role
 from ennead.testing.results import small_grid
 from ennead_pipelines.encode import EncodedResults, codes
 from ennead_pipelines.encode.check import check_document
-from ennead_pipelines.encode.content import child_of, children_of
+from ennead_pipelines.encode.tree import child_of, children_of
 from ennead_pipelines.review import (
     REASONS,
     Decision,
