@@ -16,7 +16,8 @@
     │   ├── Undecodable            ENN-0206   pixel data cannot be decoded (HTTP 406)
     │   ├── CodestreamMismatch     ENN-0207   code stream and header disagree (406)
     │   ├── NotAcceptable          ENN-0208   no such representation (406)
-    │   └── UnsupportedMedia       ENN-0209   body of a type we do not read (415)
+    │   ├── UnsupportedMedia       ENN-0209   body of a type we do not read (415)
+    │   └── RuleInvalid            ENN-0210   a site rule breaks its schema or a bound
     ├── ContractError          a manifest or an output breaks its contract     (TypeError)
     │   ├── ManifestInvalid        ENN-0301
     │   ├── UndeclaredOutput       ENN-0302
@@ -34,6 +35,17 @@
     │   ├── NotPermitted           ENN-0502
     │   ├── AuditUnavailable       ENN-0503
     │   └── TooManyAttempts        ENN-0504   wrong passwords; wait (HTTP 429)
+    ├── ModelError             a network cannot be trusted or run              (RuntimeError)
+    │   ├── ModelManifestInvalid   ENN-0801                                    (TypeError)
+    │   ├── WeightsMissing         ENN-0802   not fetched yet
+    │   ├── WeightsDigestMismatch  ENN-0803   other bytes than those pinned
+    │   ├── WeightsUnsafe          ENN-0804   would run code when loaded
+    │   ├── WeightsFetchFailed     ENN-0805
+    │   ├── RunnerUnavailable      ENN-0806   its library is not installed
+    │   ├── TensorMismatch         ENN-0807   shape, channels or classes       (ValueError)
+    │   ├── ReferenceCaseFailed    ENN-0808   does not reproduce here
+    │   ├── LicenceNotAccepted     ENN-0809
+    │   └── TransitionRefused      ENN-0810   not from this state, or no reason
     ├── ConfigurationError         ENN-0601                                    (ValueError)
     └── ServiceError               ENN-0701   a part of the system is not there (RuntimeError)
 
@@ -155,6 +167,12 @@ class UnsupportedMedia(InputError):
     code = "ENN-0209"
 
 
+class RuleInvalid(InputError):
+    """A rule of the site breaks its schema, names what is not here, or leaves a bound."""
+
+    code = "ENN-0210"
+
+
 class ContractError(EnneadError, TypeError):
     """A manifest or an output breaks its contract."""
 
@@ -255,6 +273,72 @@ class TooManyAttempts(AccessError):
     """Too many wrong passwords from this address or for this user; wait."""
 
     code = "ENN-0504"
+
+
+class ModelError(EnneadError, RuntimeError):
+    """A network cannot be trusted or run."""
+
+    code = "ENN-0800"
+
+
+class ModelManifestInvalid(ModelError, TypeError):
+    """A ``model.toml`` cannot be read or breaks a rule."""
+
+    code = "ENN-0801"
+
+
+class WeightsMissing(ModelError):
+    """The weights of a model are not in the store; ``ennead models fetch`` brings them."""
+
+    code = "ENN-0802"
+
+
+class WeightsDigestMismatch(ModelError):
+    """A weights file is not the one that the model pins by SHA-256; it is not used."""
+
+    code = "ENN-0803"
+
+
+class WeightsUnsafe(ModelError):
+    """A model's files would run code when loaded; only what was accepted by name may."""
+
+    code = "ENN-0804"
+
+
+class WeightsFetchFailed(ModelError):
+    """Weights could not be fetched; what has come so far is kept for the next attempt."""
+
+    code = "ENN-0805"
+
+
+class RunnerUnavailable(ModelError):
+    """The library that runs this kind of model is not installed."""
+
+    code = "ENN-0806"
+
+
+class TensorMismatch(ModelError, ValueError):
+    """A network's input or output is not what its manifest says: shape, channels or classes."""
+
+    code = "ENN-0807"
+
+
+class ReferenceCaseFailed(ModelError):
+    """A model does not reproduce its reference case on this machine; it is not installed."""
+
+    code = "ENN-0808"
+
+
+class LicenceNotAccepted(ModelError):
+    """A model's licence was not accepted by a named person; it is not installed."""
+
+    code = "ENN-0809"
+
+
+class TransitionRefused(ModelError):
+    """A model may not go from its state to the one asked for, or the reason is missing."""
+
+    code = "ENN-0810"
 
 
 class ConfigurationError(EnneadError, ValueError):

@@ -64,6 +64,9 @@ STUDY_CHANGED: Final = "study.changed"
 JOB_CHANGED: Final = "job.changed"
 #: A reader decided on a finding; payload ``{"finding": id, "decision": decision}``.
 FINDING_REVIEWED: Final = "finding.reviewed"
+#: A model was installed or reached a new state; payload ``{"model": id, "version": version,
+#: "state": state}``.
+MODEL_CHANGED: Final = "model.changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,21 @@ class PipelineSettings(_Group):
     """Segmentation form to write: ``labelmap`` (RLE) or ``binary``."""
 
 
+class ModelSettings(_Group):
+    """Networks: where they are found and how they are brought in."""
+
+    folders: tuple[Path, ...] = ()
+    """Directories that hold model folders, besides ``models/`` of the home and those shipped."""
+    upload_limit_bytes: int = Field(4 * 1024**3, gt=0)
+    """Largest model file sent to the portal; it is streamed, never held in memory."""
+    weights_limit_bytes: int = Field(16 * 1024**3, gt=0)
+    """Largest weights file that is fetched, and most bytes of one when unpacked."""
+    fetch_timeout_s: float = Field(60.0, gt=0)
+    """Seconds without a byte after which fetching weights gives up; it resumes when repeated."""
+    threads: int = Field(0, ge=0, le=256)
+    """Threads of a network that runs on processors; 0 takes what the model's manifest asks for."""
+
+
 class TelemetrySettings(_Group):
     """Logs, metrics, traces."""
 
@@ -187,6 +202,8 @@ class Settings(BaseSettings):
     """Where pipelines run."""
     pipelines: PipelineSettings = PipelineSettings()
     """How studies become jobs."""
+    models: ModelSettings = ModelSettings()
+    """Networks: where they are found and how they are brought in."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Logs, metrics, traces."""
     security: SecuritySettings = SecuritySettings()
@@ -243,3 +260,8 @@ class Settings(BaseSettings):
     def objects_dir(self) -> Path:
         """Directory of stored objects."""
         return Path(self.storage.url.removeprefix("file://") or self.home / "objects")
+
+    @property
+    def weights_dir(self) -> Path:
+        """Directory of the networks' weights, by SHA-256."""
+        return self.home / "weights"

@@ -39,6 +39,12 @@ _STATUS: Final[tuple[tuple[type[errors.EnneadError], int], ...]] = (
     (errors.AuditUnavailable, 503),
     (errors.TooManyAttempts, 429),
     (errors.ServiceError, 503),
+    (errors.LicenceNotAccepted, 409),
+    (errors.TransitionRefused, 409),
+    (errors.WeightsMissing, 409),
+    (errors.WeightsFetchFailed, 502),
+    (errors.RunnerUnavailable, 503),
+    (errors.ModelError, 422),
 )
 _HTTP_CODES: Final = {
     401: errors.NotAuthenticated.code,
