@@ -2,6 +2,8 @@
 
 from ennead.plugins.discovery import DiscoveredPackage, discover_packages, load_pipeline
 from ennead.plugins.manifest import (
+    FunctionInput,
+    FunctionRule,
     InputRule,
     Manifest,
     OutputRule,
@@ -12,6 +14,8 @@ from ennead.plugins.manifest import (
 
 __all__ = [
     "DiscoveredPackage",
+    "FunctionInput",
+    "FunctionRule",
     "InputRule",
     "Manifest",
     "OutputRule",

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ennead.errors import ManifestInvalid
 from ennead.plugins.facts import ClinicalRules, PriorRule
+from ennead.plugins.functions import FunctionChoice, FunctionInput, FunctionRule, check_functions
 from ennead.plugins.inputs import InputRule, Preference, Requirement
 from ennead.plugins.outputs import ExpectedValue, OutputRule, ReferenceCase, ThresholdRule
 from ennead.plugins.part import ID, Bounds, CodeRule, Part
@@ -23,6 +24,9 @@ __all__ = [
     "ClinicalRules",
     "CodeRule",
     "ExpectedValue",
+    "FunctionChoice",
+    "FunctionInput",
+    "FunctionRule",
     "InputRule",
     "IntendedUse",
     "Manifest",
@@ -99,6 +103,8 @@ class Manifest(Part):
     runtime: Runtime = Runtime()
     output: list[OutputRule] = Field(min_length=1)
     threshold: list[ThresholdRule] = []
+    function: list[FunctionRule] = []
+    """What a reader may start in the viewer."""
     qc: dict[str, QualityCheck] = {}
     """Checks by measurement id."""
     test: list[ReferenceCase] = []
@@ -116,6 +122,8 @@ class Manifest(Part):
             raise ValueError("at least one input must be a series")
         if sum(rule.prior is not None for rule in self.input) > 1:
             raise ValueError("one input may be prior; several ask for the same findings")
+        volumes = {rule.name: rule.volumetric for rule in self.series_inputs}
+        check_functions(self.function, volumes, set(ids))
         return self
 
     def _named_outputs(self) -> Iterator[tuple[str, Iterable[str]]]:
@@ -142,6 +150,14 @@ class Manifest(Part):
     def output_rule(self, output_id: str) -> OutputRule | None:
         """The declared output, or None."""
         return next((o for o in self.output if o.id == output_id), None)
+
+    def function_rule(self, function_id: str) -> FunctionRule | None:
+        """The declared function, or None."""
+        return next((f for f in self.function if f.id == function_id), None)
+
+    def input_rule(self, name: str) -> InputRule | None:
+        """The declared input, or None."""
+        return next((rule for rule in self.input if rule.name == name), None)
 
 
 def read_manifest(path: Path) -> tuple[Manifest, str]:
