@@ -10,7 +10,14 @@ from ennead_pipelines.select.candidates import (
     is_own_result,
     read_candidates,
 )
-from ennead_pipelines.select.match import Choice, ChosenInput, Selection, match
+from ennead_pipelines.select.match import (
+    Choice,
+    ChosenInput,
+    Selection,
+    Verdict,
+    judge,
+    match,
+)
 from ennead_pipelines.select.reasons import Reason
 from ennead_pipelines.select.stack import Stack, stack_of
 
@@ -22,7 +29,9 @@ __all__ = [
     "Reason",
     "Selection",
     "Stack",
+    "Verdict",
     "is_own_result",
+    "judge",
     "match",
     "read_candidates",
     "stack_of",

@@ -55,7 +55,19 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class Verdict:
+    """One series under one input's rules.
+
+    Parameters
+    ----------
+    refused : tuple of Reason
+        Why the series does not fit; empty when it does.
+    declined : tuple of Reason
+        Outputs that cannot be had from it.
+    stack : Stack or None
+        None where the input is not volumetric, or the slices are no stack.
+    """
+
     candidate: Candidate
     refused: tuple[Reason, ...]
     declined: tuple[Reason, ...]
@@ -74,7 +86,7 @@ def match(manifest: Manifest, candidates: Sequence[Candidate]) -> Selection:
     refusals: list[Refusal] = []
     taken: set[str] = set()
     for rule in manifest.series_inputs:
-        verdicts = [_judge(rule, c) for c in candidates if c.record.series_uid not in taken]
+        verdicts = [judge(rule, c) for c in candidates if c.record.series_uid not in taken]
         eligible = _ranked(rule, [v for v in verdicts if not v.refused])
         refused = [v for v in verdicts if v.refused]
         choices += [
@@ -95,12 +107,13 @@ def match(manifest: Manifest, candidates: Sequence[Candidate]) -> Selection:
     return Selection(tuple(choices), inputs, tuple(declined))
 
 
-def _judge(rule: InputRule, candidate: Candidate) -> _Verdict:
+def judge(rule: InputRule, candidate: Candidate) -> Verdict:
+    """Whether one series meets the rules of one input, from its headers."""
     first = wrong_modality(rule, candidate)
     if first is None and rule.volumetric:
         first = multi_frame(candidate)
     if first:
-        return _Verdict(candidate, (first,), (), None)
+        return Verdict(candidate, (first,), (), None)
     refused = list(checks(rule, candidate))
     stack: Stack | None = None
     if rule.volumetric:
@@ -113,11 +126,11 @@ def _judge(rule: InputRule, candidate: Candidate) -> _Verdict:
     declined: list[Reason] = []
     for reason in unmet(rule, candidate.headers):
         (declined if reason.outputs else refused).append(reason)
-    return _Verdict(candidate, tuple(refused), tuple(declined), stack)
+    return Verdict(candidate, tuple(refused), tuple(declined), stack)
 
 
-def _ranked(rule: InputRule, verdicts: list[_Verdict]) -> list[_Verdict]:
-    def key(verdict: _Verdict) -> tuple[object, ...]:
+def _ranked(rule: InputRule, verdicts: list[Verdict]) -> list[Verdict]:
+    def key(verdict: Verdict) -> tuple[object, ...]:
         slices = verdict.candidate.headers
         record = verdict.candidate.record
         wanted = []
@@ -139,7 +152,7 @@ def _number(values: list[list[str]]) -> float | None:
         return None
 
 
-def _why_none(rule: InputRule, refused: list[_Verdict]) -> list[Refusal]:
+def _why_none(rule: InputRule, refused: list[Verdict]) -> list[Refusal]:
     """Refusals of a missing input: nearest series first; other modalities are summed up in one."""
     near = [v for v in refused if v.refused[0].code is not RefusalCode.MODALITY]
     near.sort(key=lambda v: len(v.refused))
