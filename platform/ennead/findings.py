@@ -48,6 +48,7 @@ class RefusalCode(StrEnum):
     NO_SERIES = "NO_SERIES"
     UNDECODABLE = "UNDECODABLE"
     NOT_FOUND = "NOT_FOUND"
+    SITE_RULE = "SITE_RULE"
     FAILED = "FAILED"
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -173,8 +174,26 @@ class PortalSettings(_Group):
     """Language before a person chooses one."""
     site_name: str = "Ennead"
     """Institution shown in the portal and written as the verifying organisation."""
+    time_zone: str = "Asia/Ho_Chi_Minh"
+    """IANA name of the site's time zone; hours and days in the site's rules are told in it."""
     web_root: Path | None = None
     """Built portal and viewer files; None uses ``platform/web/dist`` of the checkout."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                "time_zone must be an IANA name that this machine knows, like Asia/Ho_Chi_Minh"
+            ) from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.time_zone)
 
 
 class Settings(BaseSettings):

@@ -19,6 +19,7 @@ from ennead_pacs.index.search import (
     search_studies,
     study_conditions,
 )
+from ennead_pacs.index.sources import recent_sources, series_sources
 from ennead_pacs.index.tables import instances, metadata, series, studies
 
 __all__ = [
@@ -33,11 +34,13 @@ __all__ = [
     "list_instances",
     "list_series",
     "metadata",
+    "recent_sources",
     "search_instances",
     "search_series",
     "search_studies",
     "series",
     "series_record",
+    "series_sources",
     "studies",
     "study_conditions",
     "study_record",
