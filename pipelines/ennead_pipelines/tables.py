@@ -96,6 +96,8 @@ jobs: Final = Table(
     Column("priority", Integer, nullable=False, default=50),
     Column("requested_by", String(64), nullable=False, default=""),
     Column("thresholds", JSONDocument, nullable=False, default=dict),
+    # The site's rule that decided, by name; "" when none did.
+    Column("rule", String(120), nullable=False, default=""),
     # What the images were like (kVp, thickness, manufacturer …), for drift.
     Column("features", JSONDocument, nullable=False, default=dict),
     Column("durations", JSONDocument, nullable=False, default=dict),
@@ -224,18 +226,28 @@ held_objects: Final = Table(
     Column("created_at", UTCDateTime, nullable=False),
 )
 
+#: One row for every list of rules that was ever in force; the newest is.
+site_revisions: Final = Table(
+    "site_revisions",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    Column("comment", Text, nullable=False, default=""),
+    # The revision whose rules these are again, after an undo.
+    Column("restored", Integer),
+)
+
 site_rules: Final = Table(
     "site_rules",
     metadata,
-    Column("id", _ID, primary_key=True, autoincrement=True),
-    Column("position", Integer, nullable=False),
+    Column("revision", Integer, ForeignKey("site_revisions.revision"), primary_key=True),
+    Column("position", Integer, primary_key=True),
     Column("name", String(120), nullable=False),
     Column("enabled", Boolean, nullable=False, default=True),
+    Column("note", Text, nullable=False, default=""),
     Column("condition", JSONDocument, nullable=False),
     Column("action", JSONDocument, nullable=False),
-    Column("revision", Integer, nullable=False, default=1),
-    Column("changed_at", UTCDateTime, nullable=False),
-    Column("changed_by", String(64), nullable=False),
 )
 
 site_thresholds: Final = Table(
@@ -262,6 +274,7 @@ certificates: Final = Table(
     Column("valid_from", String(10), nullable=False, default=""),
     Column("valid_until", String(10), nullable=False, default=""),
     Column("withdrawn", Boolean, nullable=False, default=False),
+    Column("withdrawal", Text, nullable=False, default=""),
     Column("added_at", UTCDateTime, nullable=False),
     Column("added_by", String(64), nullable=False),
     Index("certificates_package", "package"),

@@ -22,6 +22,7 @@ def _columns() -> list[sa.Column[object]]:
         sa.Column("priority", sa.Integer, nullable=False, server_default="50"),
         sa.Column("requested_by", sa.String(64), nullable=False, server_default=""),
         sa.Column("thresholds", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("rule", sa.String(120), nullable=False, server_default=""),
         sa.Column("features", JSONDocument, nullable=False, server_default="{}"),
         sa.Column("durations", JSONDocument, nullable=False, server_default="{}"),
     ]
@@ -44,16 +45,24 @@ def upgrade() -> None:
         sa.Column("created_at", UTCDateTime, nullable=False),
     )
     op.create_table(
-        "site_rules",
-        sa.Column("id", _ID, primary_key=True, autoincrement=True),
-        sa.Column("position", sa.Integer, nullable=False),
-        sa.Column("name", sa.String(120), nullable=False),
-        sa.Column("enabled", sa.Boolean, nullable=False),
-        sa.Column("condition", JSONDocument, nullable=False),
-        sa.Column("action", JSONDocument, nullable=False),
-        sa.Column("revision", sa.Integer, nullable=False),
+        "site_revisions",
+        sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("changed_at", UTCDateTime, nullable=False),
         sa.Column("changed_by", sa.String(64), nullable=False),
+        sa.Column("comment", sa.Text, nullable=False),
+        sa.Column("restored", sa.Integer),
+    )
+    op.create_table(
+        "site_rules",
+        sa.Column(
+            "revision", sa.Integer, sa.ForeignKey("site_revisions.revision"), primary_key=True
+        ),
+        sa.Column("position", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(120), nullable=False),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("condition", JSONDocument, nullable=False),
+        sa.Column("action", JSONDocument, nullable=False),
     )
     op.create_table(
         "site_thresholds",
@@ -74,6 +83,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.String(10), nullable=False),
         sa.Column("valid_until", sa.String(10), nullable=False),
         sa.Column("withdrawn", sa.Boolean, nullable=False),
+        sa.Column("withdrawal", sa.Text, nullable=False),
         sa.Column("added_at", UTCDateTime, nullable=False),
         sa.Column("added_by", sa.String(64), nullable=False),
     )
@@ -81,7 +91,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("certificates", "site_thresholds", "site_rules", "held_objects"):
+    for table in (
+        "certificates",
+        "site_thresholds",
+        "site_rules",
+        "site_revisions",
+        "held_objects",
+    ):
         op.drop_table(table)
     op.drop_column("findings", "lane")
     op.drop_index("jobs_queue", "jobs")
