@@ -23,7 +23,7 @@ from ennead_pipelines.encode.groups import (
     build_group,
     tracking_identifier,
 )
-from ennead_pipelines.encode.header import Run, part10
+from ennead_pipelines.encode.header import AlgorithmType, Run, part10
 from ennead_pipelines.encode.identity import ResultIdentity
 from ennead_pipelines.encode.labels import Labels, join, slice_areas
 from ennead_pipelines.encode.seg import (
@@ -80,6 +80,7 @@ def encode(
     parameters: Mapping[str, str],
     language: str = "en",
     at: dt.datetime | None = None,
+    algorithm_type: AlgorithmType = "AUTOMATIC",
 ) -> EncodedResults:
     """Turn results into a segmentation and a report, read both back, and return them.
 
@@ -93,6 +94,8 @@ def encode(
         What the run was set to (thresholds, runtime …); written sorted as ``key=value``.
     at : datetime, optional
         Content date, now by default. The same ``at`` gives the same bytes.
+    algorithm_type : str
+        Segment Algorithm Type: ``SEMIAUTOMATIC`` where a reader took part (PS3.3 §C.8.20.4).
 
     Raises
     ------
@@ -112,6 +115,7 @@ def encode(
         _parameters(manifest, identity, parameters),
         at or dt.datetime.now(dt.UTC),
         language,
+        algorithm_type,
     )
     with as_received():
         return _encode(run, results, sources, seg_encoding)
@@ -151,7 +155,7 @@ def _encode(
     links = {
         f.id: GroupReferences(
             tracking_identifier(run, f.id),
-            identity.finding_tracking_uid(f.id),
+            tracking_uid(run.identity, f),
             reference if f.segment_ids else None,
             tuple(segment_numbers[s] for s in f.segment_ids),
             _key_image(f, areas, sources),
@@ -242,6 +246,11 @@ def _require_consistent(
                 )
 
 
+def tracking_uid(identity: ResultIdentity, finding: Finding) -> TrackingUID:
+    """The one that the finding carries on, else a new one of this run."""
+    return finding.tracking_uid or identity.finding_tracking_uid(finding.id)
+
+
 def _owners(findings: Sequence[Finding]) -> dict[str, Finding]:
     """Findings that are exactly one segment, by segment: the two share a Tracking UID."""
     claims: dict[str, list[Finding]] = {}
@@ -253,7 +262,7 @@ def _owners(findings: Sequence[Finding]) -> dict[str, Finding]:
 
 def _segment_tracking(run: Run, segment: Segment, owner: Finding | None) -> SegmentTracking:
     if owner is not None:
-        uid = run.identity.finding_tracking_uid(owner.id)
+        uid = tracking_uid(run.identity, owner)
         return SegmentTracking(tracking_identifier(run, owner.id), uid, owner.site)
     uid = run.identity.segment_tracking_uid(segment.id)
     return SegmentTracking(tracking_identifier(run, segment.id), uid, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Literal
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
@@ -20,6 +21,7 @@ MANUFACTURER = "Ennead"
 #: Names this writer in the file meta information (PS3.7 §D.3.3.2).
 IMPLEMENTATION_UID = "2.25.140443180129843926640349143530853246464"
 IMPLEMENTATION_NAME = "ENNEAD_ENCODE"
+AlgorithmType = Literal["AUTOMATIC", "SEMIAUTOMATIC"]
 _LONG_STRING = 64
 FIRST_SERIES_NUMBER = 9000
 SERIES_BLOCK = 100
@@ -37,6 +39,8 @@ class Run:
         ``key=value``, sorted (TID 4019 Algorithm Parameters).
     at : datetime
         Content date and time; no UID depends on it.
+    algorithm_type : str
+        Of every segment.
     """
 
     manifest: Manifest
@@ -45,6 +49,7 @@ class Run:
     parameters: tuple[str, ...]
     at: dt.datetime
     language: str
+    algorithm_type: AlgorithmType = "AUTOMATIC"
 
     @property
     def title(self) -> str:

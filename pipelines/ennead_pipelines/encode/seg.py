@@ -168,7 +168,7 @@ def _segment_item(run: Run, number: int, segment: Segment, tracking: SegmentTrac
         segment_label=segment.label,
         segmented_property_category=coded(segment.category),
         segmented_property_type=coded(segment.type),
-        algorithm_type="AUTOMATIC",
+        algorithm_type=run.algorithm_type,
         algorithm_identification=algorithm,
         tracking_uid=tracking.tracking_uid,
         tracking_id=tracking.tracking_id,
