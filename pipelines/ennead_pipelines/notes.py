@@ -53,3 +53,17 @@ def note(
             links=[dict(link) for link in links],
         )
     )
+
+
+def result_links(
+    study_uid: str, *, seg: tuple[str, str] = ("", ""), sr: tuple[str, str] = ("", "")
+) -> list[dict[str, str]]:
+    """Links to the viewer and to stored results, each ``(series UID, instance UID)``."""
+    links = [
+        {"label_key": "timeline.link.viewer", "href": f"/viewer?StudyInstanceUIDs={study_uid}"}
+    ]
+    for kind, (series, instance) in (("seg", seg), ("sr", sr)):
+        if instance:
+            href = f"/dicom-web/studies/{study_uid}/series/{series}/instances/{instance}"
+            links.append({"label_key": f"timeline.link.{kind}", "href": href})
+    return links

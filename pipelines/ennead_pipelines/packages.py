@@ -15,6 +15,8 @@ from ennead.plugins import DiscoveredPackage, discover_packages
 from ennead.security import Principal
 from ennead.security.audit import record
 from ennead_pipelines.jobs.states import now
+from ennead_pipelines.lanes import Lane
+from ennead_pipelines.networks.as_package import ModelPackage, lane_of
 from ennead_pipelines.tables import package_states
 
 
@@ -48,16 +50,23 @@ class PackageCatalogue:
                 self._at = time.monotonic()
             return self._found
 
-    def get(self, package_id: str) -> DiscoveredPackage | None:
-        """The package, or None when it is not installed."""
-        return next((p for p in self.all() if p.id == package_id), None)
+    def get(self, package_id: str, digest: str = "") -> DiscoveredPackage | None:
+        """The package, or None when it is not installed.
+
+        Of a model's versions, the one with this digest; without one, that which readers see.
+        """
+        found = [p for p in self.all() if p.id == package_id and digest in ("", p.digest)]
+        lanes = {lane_of(p): p for p in reversed(found)}
+        wanted = (lanes.get(lane) for lane in (Lane.ACTIVE, Lane.PILOT, Lane.SHADOW, None))
+        return next((p for p in wanted if p), None)
 
 
 def introduce(connection: Connection, packages: Sequence[DiscoveredPackage]) -> None:
     """Give every new package a switch: on when the instance is fresh, off when it came later."""
     known = set(connection.execute(select(package_states.c.package)).scalars())
     fresh = not known
-    new = sorted({p.id for p in packages if p.usable} - known)
+    mine = {p.id for p in packages if p.usable and not isinstance(p, ModelPackage)}
+    new = sorted(mine - known)
     at = now()
     for package_id in new:
         row = {"package": package_id, "enabled": fresh, "changed_at": at, "changed_by": "ennead"}
@@ -65,10 +74,20 @@ def introduce(connection: Connection, packages: Sequence[DiscoveredPackage]) -> 
 
 
 def states(connection: Connection, packages: Sequence[DiscoveredPackage]) -> list[PackageState]:
-    """Every discovered package with its switch; a broken one is never on."""
+    """Every discovered package with its switch; a broken one is never on.
+
+    A model's switch is its lifecycle: it is on in shadow, in a pilot, and when active.
+    """
     rows = connection.execute(select(package_states.c.package, package_states.c.enabled))
     enabled = {row.package: row.enabled for row in rows}
-    return [PackageState(p, p.usable and enabled.get(p.id, False)) for p in packages]
+    return [
+        PackageState(
+            p,
+            p.usable
+            and (p.lane is not None if isinstance(p, ModelPackage) else enabled.get(p.id, False)),
+        )
+        for p in packages
+    ]
 
 
 def switch(
@@ -86,12 +105,17 @@ def switch(
     NotFound
         No such package is installed.
     Conflict
-        The package is broken and cannot be turned on.
+        The package is broken and cannot be turned on, or is a model.
     """
     package = next((p for p in packages if p.id == package_id), None)
     if package is None:
         known = ", ".join(p.id for p in packages) or "none"
         raise NotFound(f"No package {package_id!r} is installed here; installed are: {known}.")
+    if isinstance(package, ModelPackage):
+        raise Conflict(
+            f"{package_id!r} is a model: what it does on arrival is its place in the lifecycle. "
+            f"Move it on the models page, or with: ennead models move {package_id}"
+        )
     if enabled and not package.usable:
         raise Conflict(f"Package {package_id!r} cannot be enabled: {package.error}")
     row = {

@@ -23,7 +23,9 @@ from ennead.errors import Conflict, InputError, NotFound
 from ennead.identifiers import InstanceUID, TrackingUID
 from ennead.security import Principal
 from ennead.security.audit import record
+from ennead_pipelines.held import release
 from ennead_pipelines.jobs.states import FindingState, now, refresh_study_state
+from ennead_pipelines.lanes import Lane, pilots_of, sight_of
 from ennead_pipelines.notes import note
 from ennead_pipelines.review import Decision, DecisionState, EncodedReview, encode_review
 from ennead_pipelines.tables import decisions, findings, jobs
@@ -64,25 +66,32 @@ def decide(
 ) -> None:
     """Write the verified successor report and record the decision.
 
+    A pilot's result enters the archive with the first decision of a reader chosen for the pilot:
+    as the package wrote it, then the successor.
+
     Raises
     ------
     NotFound
-        No such finding.
+        No such finding, or none that this reader may see.
     Conflict
-        The finding was decided meanwhile, or its result is superseded.
+        The finding was decided meanwhile, its result is superseded, or it is in a lane that this
+        reader does not decide in.
     InputError
         The decision is incomplete, or edits a measurement that the finding does not have.
     """
     with database.read() as connection:
-        finding = _finding(connection, finding_id)
+        finding = _finding(connection, finding_id, reader)
     _check_values(finding, verdict)
     with _report_lock(database, finding.job_id) as token:
         with database.read() as connection:
-            finding = _finding(connection, finding_id)
+            finding = _finding(connection, finding_id, reader)
             last = _last_decision(connection, finding_id)
             if _said_already(finding, last, reader, verdict):
                 return
             _require_open(finding, last, reader, verdict)
+        if finding.lane != Lane.ACTIVE:
+            release(database, archive, finding.job_id, reader)
+        with database.read() as connection:
             job = connection.execute(select(jobs).where(jobs.c.id == finding.job_id)).one()
             said = _decisions(connection, finding.job_id)
         at = now()
@@ -94,15 +103,29 @@ def decide(
             _record(connection, finding, job, token, reader, verdict, review, at)
 
 
-def _finding(connection: Connection, finding_id: str) -> Row[Any]:
+def _finding(connection: Connection, finding_id: str, reader: Principal) -> Row[Any]:
     row = connection.execute(select(findings).where(findings.c.id == finding_id)).one_or_none()
-    if row is None:
+    sight = sight_of(connection, reader)
+    if row is None or not sight.sees(row.lane, row.package, row.version):
         raise NotFound(f"No finding has the id {finding_id[:40]!r}.")
     if row.hidden:
         raise Conflict(
             "This finding belongs to a superseded result; decide on the finding of the newer one."
         )
+    if row.lane != Lane.ACTIVE:
+        _require_chosen(connection, row, reader)
     return row
+
+
+def _require_chosen(connection: Connection, finding: Row[Any], reader: Principal) -> None:
+    """Nobody decides in the shadow; in a pilot, its chosen readers do."""
+    if finding.lane != Lane.PILOT:
+        raise Conflict(
+            f"This finding is in the {finding.lane} lane, where nobody decides; release it, or "
+            "make its model a pilot."
+        )
+    if (finding.package, finding.version) not in pilots_of(connection, reader.name):
+        raise Conflict("Only the readers chosen for this pilot decide on its findings.")
 
 
 def _check_values(finding: Row[Any], verdict: Verdict) -> None:

@@ -13,18 +13,18 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from ennead import events
-from ennead.contracts import Archive
+from ennead.contracts import Archive, Worklist
 from ennead.database import Database, upsert
 from ennead.errors import NotFound
 from ennead.identifiers import StudyUID
-from ennead.settings import PipelineSettings
-from ennead_pipelines.jobs.create import create_job
-from ennead_pipelines.jobs.identity import identify
+from ennead.settings import Settings
 from ennead_pipelines.jobs.states import now
 from ennead_pipelines.notes import note
 from ennead_pipelines.packages import PackageCatalogue, introduce, states
 from ennead_pipelines.prepare import Preparer
-from ennead_pipelines.select import OWN_SERIES_NUMBERS, is_own_result, match, read_candidates
+from ennead_pipelines.select import OWN_SERIES_NUMBERS, is_own_result
+from ennead_pipelines.site.plan import carry_out, plan_study
+from ennead_pipelines.site.store import load_control
 from ennead_pipelines.tables import settlements
 from ennead_pipelines.telemetry import stage
 
@@ -37,21 +37,30 @@ log = structlog.get_logger(__name__)
 
 
 class Settler:
-    """Turns arrivals into jobs."""
+    """Turns arrivals into jobs.
+
+    Parameters
+    ----------
+    worklist : Worklist or None
+        Tells which requests are STAT; None where no RIS is connected.
+    """
 
     def __init__(
         self,
         database: Database,
         archive: Archive,
-        settings: PipelineSettings,
+        settings: Settings,
         catalogue: PackageCatalogue,
         preparer: Preparer,
+        worklist: Worklist | None = None,
     ) -> None:
+        self._worklist = worklist
+        self._zone = settings.portal.zone
         self._preparer = preparer
         self._pruned_at = time.monotonic()
         self._database = database
         self._archive = archive
-        self._settings = settings
+        self._settings = settings.pipelines
         self._catalogue = catalogue
 
     def step(self) -> bool:
@@ -151,22 +160,22 @@ class Settler:
             introduce(connection, packages)
         with self._database.read() as connection:
             enabled = [s.package for s in states(connection, packages) if s.enabled]
-        wanted = {m for p in enabled if p.manifest for r in p.manifest.input for m in r.modality}
-        candidates = read_candidates(self._archive, study_uid, wanted)
-        selections = [(p, p.manifest, match(p.manifest, candidates)) for p in enabled if p.manifest]
+            control = load_control(connection, self._zone)
+        urgent = self._worklist is not None and self._worklist.is_urgent(study_uid)
+        plans = plan_study(
+            self._database, self._archive, study_uid, enabled, control, now(), urgent=urgent
+        )
         with self._database.begin() as connection:
             # Something new may have come while we looked: then look again later.
             if not self._mark_in(connection, study_uid, changed_at):
                 return
-            if not candidates:
+            if plans is None:
                 return  # nothing but our own results
             quiet = {"quiet_s": self._settings.quiet_s}
             note(connection, study_uid, "settled", "timeline.settled", quiet)
-            for package, manifest, selection in selections:
-                thresholds = {t.id: t.default for t in manifest.threshold}
-                identity = identify(study_uid, manifest, package.digest, selection, thresholds)
-                create_job(connection, identity, manifest, selection)
-        log.info("study settled", study_uid=study_uid, packages=len(selections))
+            for planned in plans:
+                carry_out(connection, planned)
+        log.info("study settled", study_uid=study_uid, packages=len(plans))
 
     def _mark(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
         with self._database.begin() as connection:

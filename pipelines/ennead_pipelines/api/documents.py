@@ -45,6 +45,7 @@ def finding_item(
         "id": row.id,
         "package": row.package,
         "version": row.version,
+        "lane": row.lane,
         "label": document["label"],
         "title": title(document["title"], language, document["label"]),
         "state": row.state,

@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 @router.get("")
 async def stream(
     request: Request,
-    _: Reader,
+    principal: Reader,
     database: DatabaseDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
@@ -35,7 +35,7 @@ async def stream(
     if not hasattr(state, "event_feed"):
         state.event_feed = Feed(database)
     feed: Feed = state.event_feed
-    listener = Listener(asyncio.get_running_loop())
+    listener = Listener(asyncio.get_running_loop(), principal)
     feed.subscribe(listener)
     return StreamingResponse(
         _lines(feed, listener, language, catalogue),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ from sqlalchemy import Connection, select
 
 from ennead import events
 from ennead.database import Database
+from ennead.security import Principal
 from ennead_pipelines.jobs.states import JobState, now
+from ennead_pipelines.lanes import Lane, Sight, sight_of
 from ennead_pipelines.tables import findings, jobs
 
 log = structlog.get_logger(__name__)
@@ -29,16 +31,25 @@ BACKLOG: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event for pages: ``job``, ``study`` or ``finding``; texts are still keys."""
+    """An event for pages: ``job``, ``study`` or ``finding``; texts are still keys.
+
+    Parameters
+    ----------
+    about : (str, str, str) or None
+        Lane, package and version of the job or finding: a page hears of it when its reader may
+        see it. None is for everybody.
+    """
 
     kind: str
     data: Mapping[str, Any]
+    about: tuple[str, str, str] | None = None
 
 
 class Listener:
-    """One open page."""
+    """One open page and the person before it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, principal: Principal) -> None:
+        self.principal = principal
         self._loop = loop
         self._queue: asyncio.Queue[Message | None] = asyncio.Queue(BACKLOG)
 
@@ -109,13 +120,28 @@ class Feed:
             with self._lock:
                 listeners = list(self._listeners)
             for listener in listeners:
-                for message in messages:
-                    try:
-                        listener.offer(message)
-                    except RuntimeError:  # its event loop has closed
-                        self.unsubscribe(listener)
-                        break
+                self._offer(listener, messages)
             pause.wait(POLL_SECONDS)
+
+    def _offer(self, listener: Listener, messages: Sequence[Message]) -> None:
+        """Hand over what this page's reader may see."""
+        for message in self._seen(listener.principal, messages):
+            try:
+                listener.offer(message)
+            except RuntimeError:  # its event loop has closed
+                self.unsubscribe(listener)
+                return
+
+    def _seen(self, principal: Principal, messages: Sequence[Message]) -> Sequence[Message]:
+        if all(m.about is None or m.about[0] == Lane.ACTIVE for m in messages):
+            return messages
+        try:
+            with self._database.read() as connection:
+                sight = sight_of(connection, principal)
+        except Exception:  # the database may be away for a moment; what is held stays unseen
+            log.exception("lanes not read")
+            sight = Sight()
+        return [m for m in messages if m.about is None or sight.sees(*m.about)]
 
 
 class _Reader:
@@ -152,10 +178,11 @@ def _message(connection: Connection, event: events.Event) -> Message | None:
         return Message("study", study)
     if event.kind == events.FINDING_REVIEWED:
         finding = event.payload["finding"]
-        state = connection.execute(
-            select(findings.c.state).where(findings.c.id == finding)
-        ).scalar_one_or_none()
-        return Message("finding", {**study, "finding": finding, "state": state})
+        row = connection.execute(select(findings).where(findings.c.id == finding)).one_or_none()
+        state = row.state if row else None
+        return Message(
+            "finding", {**study, "finding": finding, "state": state}, _about(row) if row else None
+        )
     if event.kind == events.JOB_CHANGED:
         row = connection.execute(
             select(jobs).where(jobs.c.id == event.payload["job"])
@@ -175,5 +202,11 @@ def _job_message(row: Any) -> Message:
             "state": row.state,
             "fraction": row.fraction,
             "step": row.step,
+            "lane": row.lane,
         },
+        _about(row),
     )
+
+
+def _about(row: Any) -> tuple[str, str, str]:
+    return row.lane, row.package, row.version

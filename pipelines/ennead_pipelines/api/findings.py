@@ -12,6 +12,7 @@ from ennead_pipelines.api.common import CatalogueDependency, Reader, folder_of, 
 from ennead_pipelines.api.documents import finding_item, finding_rows, last_decisions
 from ennead_pipelines.api.jobs import refusal_item, refusals_by_job
 from ennead_pipelines.jobs import JobState
+from ennead_pipelines.lanes import sight_of
 from ennead_pipelines.render import title
 from ennead_pipelines.tables import findings, jobs
 
@@ -21,21 +22,29 @@ router = APIRouter(prefix="/api/v1/studies", tags=["findings"])
 @router.get("/{study_uid}/findings")
 def list_findings(
     study_uid: str,
-    _: Reader,
+    principal: Reader,
     database: DatabaseDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
 ) -> dict[str, Any]:
-    """Findings that count today: those of superseded jobs are not shown."""
+    """Findings that count today and that the asker may see; not those of superseded jobs."""
     with database.read() as connection:
         require_study(connection, study_uid)
+        sight = sight_of(connection, principal)
         rows = finding_rows(
-            connection, findings.c.study_uid == study_uid, findings.c.hidden.is_(False)
+            connection,
+            findings.c.study_uid == study_uid,
+            findings.c.hidden.is_(False),
+            sight.where(findings),
         )
         decided = last_decisions(connection, [row.id for row in rows])
         current = connection.execute(
-            select(jobs.c.id, jobs.c.package)
-            .where(jobs.c.study_uid == study_uid, jobs.c.state != JobState.SUPERSEDED)
+            select(jobs.c.id, jobs.c.package, jobs.c.version, jobs.c.lane)
+            .where(
+                jobs.c.study_uid == study_uid,
+                jobs.c.state != JobState.SUPERSEDED,
+                sight.where(jobs),
+            )
             .order_by(jobs.c.package)
         ).all()
         refused = refusals_by_job(connection, [row.id for row in current])
@@ -52,7 +61,8 @@ def list_findings(
             for row in rows
         ],
         "refusals": [
-            {"package": job.package} | refusal_item(row, job.package, language, catalogue)
+            {"package": job.package, "version": job.version, "lane": job.lane}
+            | refusal_item(row, job.package, language, catalogue)
             for job in current
             for row in refused.get(job.id, [])
         ],

@@ -18,6 +18,7 @@ from ennead_pipelines.api.common import (
     require_study,
     text_of,
 )
+from ennead_pipelines.lanes import sight_of
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.render import render, title
 from ennead_pipelines.tables import job_refusals, jobs
@@ -28,17 +29,17 @@ router = APIRouter(prefix="/api/v1/studies", tags=["jobs"])
 @router.get("/{study_uid}/jobs")
 def list_jobs(
     study_uid: str,
-    _: Reader,
+    principal: Reader,
     database: DatabaseDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
 ) -> dict[str, Any]:
-    """Every job, newest first; superseded ones too."""
+    """Every job that the asker may see, newest first; superseded ones too."""
     with database.read() as connection:
         require_study(connection, study_uid)
         rows = connection.execute(
             select(jobs)
-            .where(jobs.c.study_uid == study_uid)
+            .where(jobs.c.study_uid == study_uid, sight_of(connection, principal).where(jobs))
             .order_by(jobs.c.created_at.desc(), jobs.c.package)
         ).all()
         refusals = refusals_by_job(connection, [row.id for row in rows])
@@ -83,6 +84,7 @@ def _job(
         "title": title(row.title, language, row.package),
         "version": row.version,
         "state": row.state,
+        "lane": row.lane,
         "reason": render(row.reason_key, language, row.reason_values, folder),
         "refusals": [refusal_item(r, row.package, language, catalogue) for r in refusals],
         "created_at": moment(row.created_at),

@@ -11,9 +11,11 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import Connection, func, select
 
 from ennead.app.dependencies import DatabaseDependency, LanguageDependency, require
-from ennead.plugins import InputRule, Manifest
+from ennead.plugins import DiscoveredPackage, InputRule, Manifest
 from ennead.security import Permission, Principal
 from ennead_pipelines.api.common import CatalogueDependency
+from ennead_pipelines.lanes import Lane, Sight, sight_of
+from ennead_pipelines.networks.as_package import ModelPackage, lane_of
 from ennead_pipelines.packages import PackageState, states, switch
 from ennead_pipelines.render import render, title
 from ennead_pipelines.tables import jobs
@@ -26,14 +28,18 @@ Manager = Annotated[Principal, Depends(require(Permission.PACKAGE_MANAGE))]
 
 @router.get("")
 def list_packages(
-    _: Viewer,
+    principal: Viewer,
     database: DatabaseDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
 ) -> dict[str, Any]:
-    """Every installed package; a broken one with what is wrong with it."""
+    """Every installed package; a broken one with what is wrong with it.
+
+    A model's version is listed with its lane, to those who may see that lane.
+    """
     with database.read() as connection:
-        known = states(connection, catalogue.all())
+        sight = sight_of(connection, principal)
+        known = [s for s in states(connection, catalogue.all()) if _seen(s.package, sight)]
         counts = _counts(connection)
     return {"packages": [_item(each, counts[each.package.id], language) for each in known]}
 
@@ -80,12 +86,20 @@ def _switch(
     return _item(state, counts[package_id], language)
 
 
+def _seen(package: DiscoveredPackage, sight: Sight) -> bool:
+    if not isinstance(package, ModelPackage):
+        return True
+    version = package.manifest.version if package.manifest else ""
+    return sight.sees(package.lane or "", package.id, version)
+
+
 def _counts(connection: Connection) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = defaultdict(
         lambda: {"done": 0, "refused": 0, "failed": 0, "running": 0}
     )
     query = select(jobs.c.package, jobs.c.state, func.count().label("number"))
-    for row in connection.execute(query.group_by(jobs.c.package, jobs.c.state)):
+    active = query.where(jobs.c.lane == Lane.ACTIVE)
+    for row in connection.execute(active.group_by(jobs.c.package, jobs.c.state)):
         name = "running" if row.state == "waiting" else row.state
         if name in found[row.package]:
             found[row.package][name] += row.number
@@ -101,6 +115,7 @@ def _item(state: PackageState, counts: Mapping[str, int], language: str) -> dict
         "quality": manifest.quality if manifest else "",
         "licence": manifest.licence if manifest else "",
         "enabled": state.enabled,
+        "lane": lane_of(package),
         "error": package.error or None,
         "distribution": package.distribution,
         "intended_use": None,

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Row, and_, case, func, or_, select
 
 from ennead.app.dependencies import DatabaseDependency
 from ennead.errors import InputError
+from ennead.security import Principal
 from ennead_pacs.index import StudyQuery, list_series, studies, study_conditions
 from ennead_pipelines.api.common import Reader, moment, require_study
-from ennead_pipelines.tables import jobs, study_states
+from ennead_pipelines.lanes import Lane, Sight, sight_of
+from ennead_pipelines.tables import findings, jobs, study_states
 
 router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
@@ -20,7 +22,7 @@ AI_STATES: Final = ("none", "waiting", "running", "ready", "reviewed", "refused"
 
 @router.get("")
 def list_studies(
-    _: Reader,
+    principal: Reader,
     database: DatabaseDependency,
     search: str = "",
     modality: str = "",
@@ -53,11 +55,12 @@ def list_studies(
             .limit(limit)
             .offset(offset)
         ).all()
-    return {"total": total, "studies": [_item(row) for row in rows]}
+        held = _held(connection, principal, [row.study_uid for row in rows])
+    return {"total": total, "studies": [_item(row, held.get(row.study_uid)) for row in rows]}
 
 
 @router.get("/{study_uid}")
-def read_study(study_uid: str, _: Reader, database: DatabaseDependency) -> dict[str, Any]:
+def read_study(study_uid: str, principal: Reader, database: DatabaseDependency) -> dict[str, Any]:
     """One study with its series; results of packages say whose they are."""
     with database.read() as connection:
         require_study(connection, study_uid)
@@ -65,9 +68,10 @@ def read_study(study_uid: str, _: Reader, database: DatabaseDependency) -> dict[
         row = connection.execute(
             select(*_columns()).select_from(joined).where(studies.c.study_uid == study_uid)
         ).one()
+        held = _held(connection, principal, [study_uid])
         owners = _owners(connection, study_uid)
         series = list_series(connection, study_uid)
-    return _item(row) | {
+    return _item(row, held.get(study_uid)) | {
         "series": [
             {
                 "series_uid": each.series_uid,
@@ -94,7 +98,31 @@ def _columns() -> list[Any]:
     ]
 
 
-def _item(row: Row[Any]) -> dict[str, Any]:
+def _held(
+    connection: Connection, principal: Principal, study_uids: list[str]
+) -> dict[str, dict[str, int]]:
+    """Findings by study and lane that the asker sees and that do not count for others."""
+    sight = sight_of(connection, principal)
+    if sight == Sight():
+        return {}
+    query = (
+        select(findings.c.study_uid, findings.c.lane, func.count().label("number"))
+        .where(
+            findings.c.study_uid.in_(study_uids),
+            findings.c.lane != Lane.ACTIVE,
+            findings.c.hidden.is_(False),
+            sight.where(findings),
+        )
+        .group_by(findings.c.study_uid, findings.c.lane)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.study_uid, {})[row.lane] = row.number
+    return found
+
+
+def _item(row: Row[Any], held: dict[str, int] | None) -> dict[str, Any]:
+    """A study; ``ai.held`` counts what the asker sees beside the active lane, when there is any."""
     return {
         "study_uid": row.study_uid,
         "patient_name": row.patient_name,
@@ -115,6 +143,7 @@ def _item(row: Row[Any]) -> dict[str, Any]:
             "findings": row.findings or 0,
             "accepted": row.accepted or 0,
             "rejected": row.rejected or 0,
+            **({"held": held} if held else {}),
         },
     }
 

@@ -19,6 +19,7 @@ from ennead_pipelines.api.common import (
     text_of,
 )
 from ennead_pipelines.jobs import JobState
+from ennead_pipelines.lanes import sight_of, unseen_jobs
 from ennead_pipelines.render import render
 from ennead_pipelines.tables import jobs, timeline
 
@@ -28,7 +29,7 @@ router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 @router.get("/{study_uid}/timeline")
 def read_timeline(
     study_uid: str,
-    _: Reader,
+    principal: Reader,
     database: DatabaseDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
@@ -36,9 +37,14 @@ def read_timeline(
     """Received, settled, selected, measured, stored, reviewed: oldest first."""
     with database.read() as connection:
         study = require_study(connection, study_uid)
-        notes = connection.execute(
-            select(timeline).where(timeline.c.study_uid == study_uid).order_by(timeline.c.id)
+        unseen = unseen_jobs(connection, study_uid, sight_of(connection, principal))
+        written = connection.execute(
+            select(timeline, jobs.c.lane)
+            .outerjoin(jobs, jobs.c.id == timeline.c.job_id)
+            .where(timeline.c.study_uid == study_uid)
+            .order_by(timeline.c.id)
         ).all()
+        notes = [note for note in written if note.job_id not in unseen]
         running = set(
             connection.execute(
                 select(jobs.c.id).where(
@@ -55,6 +61,7 @@ def read_timeline(
                 "at": moment(note.at),
                 "step": note.step,
                 "package": note.package or None,
+                "lane": note.lane or "active",
                 "state": "running" if goes_on else note.state,
                 "text": text_of(note, language, folder_of(catalogue, note.package)),
                 "duration_s": note.duration_s,
@@ -86,6 +93,7 @@ def _received(connection: Connection, study: StudyRecord, language: str) -> dict
         "at": moment(study.received_at),
         "step": "received",
         "package": None,
+        "lane": "active",
         "state": "ok",
         "text": render("timeline.received", language, counts),
         "duration_s": max(0.0, (last - study.received_at).total_seconds()),

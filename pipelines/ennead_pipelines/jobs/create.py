@@ -14,6 +14,7 @@ from ennead_pipelines.jobs.identity import JobIdentity
 from ennead_pipelines.jobs.queue import publish_job
 from ennead_pipelines.jobs.states import JobState, now
 from ennead_pipelines.jobs.tell import tell_selection
+from ennead_pipelines.lanes import Lane
 from ennead_pipelines.metrics import JOBS, REFUSALS
 from ennead_pipelines.notes import note
 from ennead_pipelines.select import Selection
@@ -21,17 +22,28 @@ from ennead_pipelines.tables import findings, job_refusals, jobs, series_choices
 
 
 def create_job(
-    connection: Connection, identity: JobIdentity, manifest: Manifest, selection: Selection
+    connection: Connection,
+    identity: JobIdentity,
+    manifest: Manifest,
+    selection: Selection,
+    *,
+    lane: Lane = Lane.ACTIVE,
 ) -> bool:
     """Record the selection and its job; True when this is news.
 
-    The same identity finds its job and changes nothing. Any other job of the same package and
-    study is superseded: its findings are hidden, its objects stay in the archive.
+    The same identity finds its job and changes nothing. Any other job of the same package, study
+    and lane is superseded: its findings are hidden, its objects stay where they are. A job with
+    results keeps its lane whatever happens to its model; only a release moves it.
     """
     job_id = identity.job_id
     state = JobState.WAITING if selection.runnable else JobState.REFUSED
-    created = insert_ignore(connection, jobs, _row(identity, manifest, selection, state))
-    _record_choices(connection, identity, selection)
+    row = _row(identity, manifest, selection, state) | {"lane": lane}
+    created = insert_ignore(connection, jobs, row)
+    moved = False if created else _enter(connection, job_id, lane)
+    if moved is None:
+        return False
+    if lane is Lane.ACTIVE:
+        _record_choices(connection, identity, selection)
     changed = bool(created)
     if created:
         write_refusals(connection, job_id, manifest, "select", selection.refusals)
@@ -39,9 +51,8 @@ def create_job(
         if state is JobState.REFUSED:
             JOBS.labels(manifest.id, str(state)).inc()
     else:
-        changed = _revive(connection, job_id, selection)
-    for other in _others(connection, identity):
-        _supersede(connection, other)
+        changed = _revive(connection, job_id, selection) or moved
+    if supersede_others(connection, identity.study_uid, identity.package, job_id, lane):
         changed = True
     if changed:
         current = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id)).scalar_one()
@@ -143,9 +154,9 @@ def _revive(connection: Connection, job_id: str, selection: Selection) -> bool:
         .where(jobs.c.id == job_id)
         .values(
             state=state,
-            not_before=now(),
             updated_at=now(),
             failures=0,
+            not_before=now(),
             reason_key=first.text_key if first else "",
             reason_values=dict(first.values) if first else {},
         )
@@ -153,15 +164,41 @@ def _revive(connection: Connection, job_id: str, selection: Selection) -> bool:
     return True
 
 
-def _others(connection: Connection, identity: JobIdentity) -> Sequence[Row[Any]]:
-    return connection.execute(
+def _enter(connection: Connection, job_id: str, lane: Lane) -> bool | None:
+    """Bring the existing job into ``lane``: False when it is there, None when it must stay out.
+
+    Results stay in the lane that they were computed in, and so does what is about to have some.
+    """
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
+    if row.lane == lane:
+        return False
+    has_results = row.sr_instance_uid or row.seg_instance_uid
+    if has_results or row.state in (JobState.WAITING, JobState.RUNNING):
+        return None
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(lane=lane))
+    return True
+
+
+def supersede_others(
+    connection: Connection, study_uid: str, package: str, job_id: str, lane: str
+) -> bool:
+    """Supersede the package's other jobs of this study and lane; True when there were any.
+
+    Answers to interactive functions are no older version of anything and stay.
+    """
+    others = connection.execute(
         select(jobs).where(
-            jobs.c.study_uid == identity.study_uid,
-            jobs.c.package == identity.package,
-            jobs.c.id != identity.job_id,
+            jobs.c.study_uid == study_uid,
+            jobs.c.package == package,
+            jobs.c.lane == lane,
+            jobs.c.function == "",
+            jobs.c.id != job_id,
             jobs.c.state != JobState.SUPERSEDED,
         )
     ).all()
+    for other in others:
+        _supersede(connection, other)
+    return bool(others)
 
 
 def _supersede(connection: Connection, row: Row[Any]) -> None:

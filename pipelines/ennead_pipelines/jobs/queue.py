@@ -28,6 +28,7 @@ class Job:
     attempt: int
     failures: int
     content_digest: str
+    lane: str = "active"
 
     @property
     def study_uid(self) -> StudyUID:
@@ -217,4 +218,5 @@ def _job(row: Row[Any]) -> Job:
         row.attempts + 1,
         row.failures,
         row.content_digest,
+        row.lane,
     )

@@ -6,9 +6,10 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from ennead.database import upsert
+from ennead_pipelines.lanes import Lane
 from ennead_pipelines.tables import findings, jobs, study_states
 
 
@@ -48,15 +49,24 @@ def now() -> dt.datetime:
 
 
 def refresh_study_state(connection: Connection, study_uid: str) -> None:
-    """Recompute the study's line from its jobs and findings, in the caller's transaction."""
+    """Recompute the study's line from its jobs and findings, in the caller's transaction.
+
+    The active lane alone counts: everybody sees this line.
+    """
     states = set(
         connection.execute(
             select(jobs.c.state).where(
-                jobs.c.study_uid == study_uid, jobs.c.state != JobState.SUPERSEDED
+                jobs.c.study_uid == study_uid,
+                jobs.c.state != JobState.SUPERSEDED,
+                jobs.c.lane == Lane.ACTIVE,
             )
         ).scalars()
     )
-    visible = (findings.c.study_uid == study_uid) & findings.c.hidden.is_(False)
+    visible = and_(
+        findings.c.study_uid == study_uid,
+        findings.c.hidden.is_(False),
+        findings.c.lane == Lane.ACTIVE,
+    )
     counts: dict[str, int] = {
         row.state: row.number
         for row in connection.execute(

@@ -109,8 +109,8 @@ class Dispatcher:
         return bool(claimed)
 
     def _submit(self, job: Job) -> None:
-        package = self._catalogue.get(job.package)
         digest = job.identity.manifest_digest
+        package = self._catalogue.get(job.package, digest)
         if package is None or package.manifest is None or package.digest != digest:
             values: dict[str, str | int | float] = {"version": job.identity.version}
             refusal = Refusal(RefusalCode.FAILED, "", "jobs.reason.removed", values)
@@ -134,7 +134,7 @@ class Dispatcher:
             inputs=tuple(each.name for each in inputs),
             shared=all(shared for _, shared in found),
             declined=declined,
-            thresholds={t.id: t.default for t in manifest.threshold},
+            thresholds={t.id: job.thresholds.get(t.id, t.default) for t in manifest.threshold},
             organisation=self._settings.portal.site_name,
             seg_encoding=self._settings.pipelines.seg_encoding,
             at=at,

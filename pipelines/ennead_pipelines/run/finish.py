@@ -17,11 +17,13 @@ from ennead.identifiers import InstanceUID
 from ennead.plugins import Manifest
 from ennead.security import SYSTEM
 from ennead.security.audit import record
+from ennead_pipelines.held import HeldObject, hold
 from ennead_pipelines.jobs import Job, JobQueue, JobState, finding_id
 from ennead_pipelines.jobs.create import write_refusals
 from ennead_pipelines.jobs.states import now
+from ennead_pipelines.lanes import Lane
 from ennead_pipelines.metrics import JOBS
-from ennead_pipelines.notes import note
+from ennead_pipelines.notes import note, result_links
 from ennead_pipelines.run.documents import finding_document
 from ennead_pipelines.run.faults import Fault
 from ennead_pipelines.run.requests import JobOutput
@@ -54,11 +56,18 @@ class Finisher:
         with self._database.begin() as connection:
             if not self._queue.hold(connection, job):
                 return None
-        stored = self._store(job, output) if output.sr or output.seg else 0
+        held = job.lane != Lane.ACTIVE
+        stored = 0
+        if held:
+            self._require_same(job, output)
+        elif output.sr or output.seg:
+            stored = self._store(job, output)
         state = JobState.DONE if output.sr or output.seg else JobState.REFUSED
         with self._database.begin() as connection:
             if not self._queue.hold(connection, job):
                 return None
+            if held:
+                hold(connection, job.id, _objects(output))
             write_refusals(connection, job.id, manifest, "run", output.refusals)
             self._list_findings(connection, job, manifest, output)
             self._tell(connection, job, output, stored)
@@ -80,7 +89,7 @@ class Finisher:
             record(
                 connection,
                 SYSTEM,
-                "result.stored" if state is JobState.DONE else "result.refused",
+                _action(state, held=held),
                 study_uid=job.study_uid,
                 object_uid=output.sr_instance_uid,
                 detail=detail,
@@ -154,13 +163,8 @@ class Finisher:
             for uid, data in pairs
             if data is not None and self._archive.find_instance(InstanceUID(uid)) is not None
         }
-        if present and job.content_digest and job.content_digest != output.content_digest:
-            raise NonReproducibleResult(
-                f"Job {job.id} gave content {output.content_digest}; its stored result has "
-                f"{job.content_digest}. The package is not deterministic: nothing was overwritten.",
-                stored=job.content_digest,
-                computed=output.content_digest,
-            )
+        if present:
+            self._require_same(job, output)
         self._queue.remember_content(job, output.content_digest)
         stored = 0
         with stage("store", job.study_uid, job.id):
@@ -178,6 +182,16 @@ class Finisher:
                 stored += outcome.stored
         return stored
 
+    def _require_same(self, job: Job, output: JobOutput) -> None:
+        """What was stored or held for this identity must be what came now."""
+        if job.content_digest and job.content_digest != output.content_digest:
+            raise NonReproducibleResult(
+                f"Job {job.id} gave content {output.content_digest}; its stored result has "
+                f"{job.content_digest}. The package is not deterministic: nothing was overwritten.",
+                stored=job.content_digest,
+                computed=output.content_digest,
+            )
+
     def _list_findings(
         self, connection: Connection, job: Job, manifest: Manifest, output: JobOutput
     ) -> None:
@@ -192,6 +206,7 @@ class Finisher:
                 "state": "proposed",
                 "urgent": summary.finding.urgent,
                 "hidden": False,
+                "lane": job.lane,
                 "tracking_uid": summary.tracking_uid,
                 "document": finding_document(summary, output, manifest),
                 "revision": 0,
@@ -242,24 +257,18 @@ class Finisher:
                 **common,
             )
             return
-        links = [
-            {
-                "label_key": "timeline.link.viewer",
-                "href": f"/viewer?StudyInstanceUIDs={job.study_uid}",
-            }
-        ]
-        for key, series, instance in (
-            ("seg", output.seg_series_uid, output.seg_instance_uid),
-            ("sr", output.sr_series_uid, output.sr_instance_uid),
-        ):
-            if instance:
-                href = f"/dicom-web/studies/{job.study_uid}/series/{series}/instances/{instance}"
-                links.append({"label_key": f"timeline.link.{key}", "href": href})
+        held = job.lane != Lane.ACTIVE
+        links = result_links(
+            job.study_uid,
+            seg=("", "") if held else (output.seg_series_uid, output.seg_instance_uid),
+            sr=("", "") if held else (output.sr_series_uid, output.sr_instance_uid),
+        )
+        key = "timeline.stored" if stored else "timeline.found_stored"
         note(
             connection,
             job.study_uid,
             "stored",
-            "timeline.stored" if stored else "timeline.found_stored",
+            f"timeline.held.{job.lane}" if held else key,
             title,
             duration_s=seconds["encode"],
             links=links,
@@ -318,6 +327,21 @@ class Finisher:
         )
         JOBS.labels(job.package, str(state)).inc()
         self._queue.announce_job(connection, job, state)
+
+
+def _objects(output: JobOutput) -> list[HeldObject]:
+    pairs = (
+        ("seg", output.seg_instance_uid, output.seg),
+        ("sr", output.sr_instance_uid, output.sr),
+    )
+    return [HeldObject(kind, uid, data) for kind, uid, data in pairs if data is not None]
+
+
+def _action(state: JobState, *, held: bool) -> str:
+    """Name of the audit event."""
+    if state is not JobState.DONE:
+        return "result.refused"
+    return "result.held" if held else "result.stored"
 
 
 def _reason_of(refusals: Sequence[Refusal]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ennead.database import Database
+from ennead.security import SYSTEM
 from ennead_pipelines.api import feed as feed_module
 from ennead_pipelines.api.events import _lines
 from ennead_pipelines.api.feed import Feed, Listener
@@ -26,7 +27,7 @@ def test_two_pages_hear_the_same_from_one_thread(
 
     async def run() -> tuple[list[str], list[str], str]:
         feed = Feed(database)
-        pages = [Listener(asyncio.get_running_loop()) for _ in range(2)]
+        pages = [Listener(asyncio.get_running_loop(), SYSTEM) for _ in range(2)]
         for page in pages:
             feed.subscribe(page)
         assert feed._thread is not None
@@ -78,7 +79,7 @@ def test_a_page_that_reads_too_slowly_is_dropped(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(feed_module, "BACKLOG", 3)
 
     async def run() -> None:
-        listener = Listener(asyncio.get_running_loop())
+        listener = Listener(asyncio.get_running_loop(), SYSTEM)
         for n in range(5):
             listener.offer(feed_module.Message("study", {"n": n}))
         await asyncio.sleep(0.05)
