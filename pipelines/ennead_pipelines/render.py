@@ -1,7 +1,8 @@
 """Texts as stored (a key and values) → texts as read.
 
 A value may itself be a text: ``{"key": …, "values": …}``, titles by language, a list of titles
-(``{"titles": […]}``), or the key of a ``jobs.detail`` text, which shares the values.
+(``{"titles": […]}``) or of texts (``{"texts": […]}``), or the key of a ``jobs.detail`` text, which
+shares the values.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def _value(value: Any, language: str, plain: Mapping[str, Any], folder: Path | N
     if isinstance(value, Mapping):
         if "key" in value:
             return render(value["key"], language, value.get("values", {}), folder)
+        if "texts" in value:
+            return "; ".join(_value(each, language, plain, folder) for each in value["texts"])
         if "titles" in value:
             return ", ".join(title(each, language) for each in value["titles"])
         return title(value, language)

@@ -42,7 +42,7 @@ def identify(
     manifest: Manifest,
     manifest_digest: str,
     selection: Selection,
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[str, float | str],
 ) -> JobIdentity:
     """The identity of one package's work on one study.
 
@@ -74,8 +74,8 @@ def input_digest(inputs: Mapping[str, Candidate]) -> str:
     return "sha256:" + _digest(lines)
 
 
-def parameters_digest(thresholds: Mapping[str, float]) -> str:
-    """``sha256:…`` over the numbers that a site may change."""
+def parameters_digest(thresholds: Mapping[str, float | str]) -> str:
+    """``sha256:…`` over what a site may change: numbers, or the word that stops a run."""
     return "sha256:" + _digest(f"{k}={v!r}" for k, v in sorted(thresholds.items()))
 
 

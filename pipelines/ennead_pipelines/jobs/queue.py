@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
@@ -13,6 +13,7 @@ from ennead import events
 from ennead.database import Database
 from ennead.identifiers import JobID, PackageID, SeriesUID, StudyUID
 from ennead_pipelines.jobs.identity import JobIdentity
+from ennead_pipelines.jobs.order import claim_order
 from ennead_pipelines.jobs.states import JobState, now, refresh_study_state
 from ennead_pipelines.tables import jobs
 
@@ -29,6 +30,7 @@ class Job:
     failures: int
     content_digest: str
     lane: str = "active"
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def study_uid(self) -> StudyUID:
@@ -75,7 +77,10 @@ class JobQueue:
         return [JobID(row.id) for row in held]
 
     def claim(self, limit: int) -> list[Job]:
-        """Lease up to ``limit`` jobs that are due, oldest first, and count the attempt."""
+        """Lease up to ``limit`` jobs that are due, and count the attempt.
+
+        In the order of :mod:`ennead_pipelines.jobs.order`.
+        """
         if limit < 1:
             return []
         at = now()
@@ -83,7 +88,8 @@ class JobQueue:
             and_(jobs.c.state == JobState.WAITING, jobs.c.not_before <= at),
             and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < at),
         )
-        query = select(jobs).where(due).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+        order = claim_order(self.database.engine.dialect.name)
+        query = select(jobs).where(due).order_by(*order).limit(limit)
         with self.database.read() as connection:
             if connection.execute(query).first() is None:
                 return []
@@ -145,6 +151,8 @@ class JobQueue:
         reason : mapping
             ``reason_key`` and ``reason_values``.
         """
+        # Without a delay a job keeps its turn: being interrupted must not send it to the end.
+        later = {"not_before": now() + dt.timedelta(seconds=delay_s)} if delay_s > 0 else {}
         with self.database.begin() as connection:
             changed = connection.execute(
                 update(jobs)
@@ -153,9 +161,9 @@ class JobQueue:
                     state=JobState.WAITING,
                     lease_owner="",
                     lease_until=None,
-                    not_before=now() + dt.timedelta(seconds=delay_s),
                     failures=jobs.c.failures + (1 if fault else 0),
                     updated_at=now(),
+                    **later,
                     **reason,
                 )
             ).rowcount
@@ -219,4 +227,5 @@ def _job(row: Row[Any]) -> Job:
         row.failures,
         row.content_digest,
         row.lane,
+        {name: float(value) for name, value in row.thresholds.items()},
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from ennead.findings import Refusal
+from ennead.findings import Refusal, RefusalCode
 from ennead.plugins import Manifest
 from ennead_pipelines.jobs.identity import JobIdentity
 from ennead_pipelines.notes import note
@@ -26,6 +26,10 @@ def tell_selection(
     write = partial(
         note, connection, identity.study_uid, package=manifest.id, job_id=identity.job_id
     )
+    if not selection.runnable and selection.refusals[0].code is RefusalCode.SITE_RULE:
+        values = {"package": title, "reason": _reason(selection.refusals[0])}
+        write("refused", "rules.timeline.skipped", values, state="refused")
+        return
     for choice in selection.choices[:_LISTED]:
         _tell_choice(write, title, choice, selection.runnable)
     if selection.runnable:

@@ -29,7 +29,11 @@ class Decision:
     refusal : Refusal or None
         Why it does not run, where the site's own word stops it.
     not_before : datetime
-        Aware, UTC; later than the decision only off-peak.
+        Aware, in the site's time zone; later than the decision only off-peak.
+    delayed : bool
+        It is later.
+    by_rule : mapping
+        Those thresholds that the rule itself set.
     """
 
     rule: str
@@ -37,8 +41,10 @@ class Decision:
     refusal: Refusal | None
     priority: int
     not_before: dt.datetime
+    delayed: bool
     lane: Lane
     thresholds: Mapping[str, float]
+    by_rule: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +103,17 @@ class SiteControl:
             values = {"rule": rule.name, "note": rule.note} if rule.note else {"rule": rule.name}
             refusal = Refusal(RefusalCode.SITE_RULE, "", key, values)
         window = None if urgent else action.window
+        begins = window.next_start(at, self.zone) if window else at
         return Decision(
             rule=rule.name if rule else "",
             position=position,
             refusal=refusal,
             priority=PRIORITIES["stat" if urgent else action.priority],
-            not_before=window.next_start(at, self.zone) if window else at.astimezone(dt.UTC),
+            not_before=begins.astimezone(self.zone),
+            delayed=begins > at,
             lane=Lane(max((lane, action.lane or lane), key=LANES.index)),
             thresholds=thresholds,
+            by_rule={k: v for k, v in thresholds.items() if k in action.thresholds},
         )
 
     def _thresholds(

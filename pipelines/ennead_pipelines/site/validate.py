@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ennead.errors import InputError, NotFound
 from ennead.plugins import DiscoveredPackage, Manifest
+from ennead.plugins.outputs import ThresholdRule
 from ennead_pipelines.site.problems import RuleProblem, refuse
 from ennead_pipelines.site.rules import Rule
 
@@ -13,23 +14,29 @@ from ennead_pipelines.site.rules import Rule
 def check_rules(rules: Sequence[Rule], packages: Sequence[DiscoveredPackage]) -> None:
     """Refuse rules that name what is not here; a rule that is off may.
 
+    Of a model several versions may be here; a threshold must fit one of them.
+
     Raises
     ------
     RuleInvalid
     """
-    manifests = {p.id: p.manifest for p in packages}
+    thresholds: dict[str, dict[str, list[ThresholdRule]]] = {}
+    for package in packages:
+        mine = thresholds.setdefault(package.id, {})
+        for each in package.manifest.threshold if package.manifest else ():
+            mine.setdefault(each.id, []).append(each)
     problems = [
         each
         for position, rule in enumerate(rules, 1)
         if rule.enabled
-        for each in _problems(position, rule, manifests)
+        for each in _problems(position, rule, thresholds)
     ]
     if problems:
         raise refuse(problems)
 
 
-def check_thresholds(manifest: Manifest, values: Mapping[str, float]) -> None:
-    """Refuse values that the manifest does not allow.
+def check_thresholds(manifest: Manifest, values: Mapping[str, float | None]) -> None:
+    """Refuse values that the manifest does not allow; None stands for its default.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def check_thresholds(manifest: Manifest, values: Mapping[str, float]) -> None:
                 f"Package {manifest.id!r} has no threshold {name[:40]!r}; it has {known}."
             )
         low, high = rules[name].site_bounds
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise InputError(
                 f"Threshold {name!r} of {manifest.id!r} must lie between {low:g} and {high:g}; "
                 f"got {value:g}. Choose a value inside, or leave the default "
@@ -55,31 +62,31 @@ def check_thresholds(manifest: Manifest, values: Mapping[str, float]) -> None:
 
 
 def _problems(
-    position: int, rule: Rule, manifests: Mapping[str, Manifest | None]
+    position: int, rule: Rule, thresholds: Mapping[str, Mapping[str, Sequence[ThresholdRule]]]
 ) -> Iterator[RuleProblem]:
-    known = ", ".join(sorted(manifests)) or "–"
     for package in rule.condition.package:
-        if package not in manifests:
-            values = {"value": package, "known": known}
+        if package not in thresholds:
+            known = ", ".join(sorted(thresholds)) or "–"
+            values: dict[str, str | int | float] = {"value": package, "known": known}
             yield RuleProblem(
                 position, rule.name, "condition.package", "rules.error.unknown_package", values
             )
             continue
-        manifest = manifests[package]
-        bounds = {t.id: t.site_bounds for t in manifest.threshold} if manifest else {}
         for name, value in rule.action.thresholds.items():
             where = f"action.thresholds.{name}"
-            if name not in bounds:
-                shown = {"value": name, "package": package, "known": ", ".join(bounds) or "–"}
+            declared = thresholds[package].get(name)
+            if not declared:
+                known = ", ".join(thresholds[package]) or "–"
+                values = {"value": name, "package": package, "known": known}
                 yield RuleProblem(
-                    position, rule.name, where, "rules.error.unknown_threshold", shown
+                    position, rule.name, where, "rules.error.unknown_threshold", values
                 )
-            elif not bounds[name][0] <= value <= bounds[name][1]:
-                low, high = bounds[name]
-                outside: dict[str, str | int | float] = {
+            elif not any(t.site_bounds[0] <= value <= t.site_bounds[1] for t in declared):
+                low, high = declared[0].site_bounds
+                values = {
                     "value": float(value),
                     "package": package,
                     "low": float(low),
                     "high": float(high),
                 }
-                yield RuleProblem(position, rule.name, where, "rules.error.outside_bounds", outside)
+                yield RuleProblem(position, rule.name, where, "rules.error.outside_bounds", values)

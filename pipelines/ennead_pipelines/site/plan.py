@@ -1,0 +1,172 @@
+"""What every package would do with a study, as the site wants it: for settling and for testing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sqlalchemy import Connection, Row, select
+
+from ennead.contracts import Archive
+from ennead.database import Database
+from ennead.identifiers import StudyUID
+from ennead.plugins import DiscoveredPackage, Manifest
+from ennead_pipelines.jobs.create import create_job
+from ennead_pipelines.jobs.identity import JobIdentity, identify, parameters_digest
+from ennead_pipelines.jobs.states import JobState
+from ennead_pipelines.jobs.terms import JobTerms
+from ennead_pipelines.lanes import Lane
+from ennead_pipelines.networks.as_package import lane_of
+from ennead_pipelines.notes import note
+from ennead_pipelines.select import Selection, match, read_candidates
+from ennead_pipelines.site.decide import Decision, SiteControl
+from ennead_pipelines.site.facts import StudyFacts, read_facts
+from ennead_pipelines.site.say import action_parts
+from ennead_pipelines.tables import jobs
+
+Outcome = Literal["run", "refused", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePlan:
+    """One package and one study.
+
+    Parameters
+    ----------
+    selection : Selection
+        As the package sees the study, whatever the site wants.
+    """
+
+    study_uid: StudyUID
+    package: DiscoveredPackage
+    manifest: Manifest
+    selection: Selection
+    decision: Decision
+    facts: StudyFacts
+
+    @property
+    def outcome(self) -> Outcome:
+        """``refused`` by the package, ``skipped`` by the site, or ``run``."""
+        if not self.selection.runnable:
+            return "refused"
+        return "skipped" if self.decision.refusal else "run"
+
+    @property
+    def effective(self) -> Selection:
+        """The selection that the job is made from."""
+        if self.outcome == "skipped" and self.decision.refusal:
+            return Selection(self.selection.choices, {}, (self.decision.refusal,))
+        return self.selection
+
+    @property
+    def identity(self) -> JobIdentity:
+        """Of the job that this becomes; a skipped run is known by what the site said."""
+        digest = self.package.digest
+        thresholds = self.decision.thresholds
+        made = identify(self.study_uid, self.manifest, digest, self.effective, thresholds)
+        refusal = self.decision.refusal
+        if self.outcome != "skipped" or refusal is None:
+            return made
+        said = json.dumps([refusal.text_key, dict(refusal.values)], sort_keys=True)
+        return replace(made, parameters_digest=parameters_digest({"site": said}))
+
+    @property
+    def terms(self) -> JobTerms:
+        """How the job runs."""
+        decision = self.decision
+        rule = "" if self.outcome == "refused" else decision.rule
+        return JobTerms(decision.priority, decision.not_before, decision.thresholds, rule)
+
+
+def plan_study(
+    database: Database,
+    archive: Archive,
+    study_uid: StudyUID,
+    packages: Sequence[DiscoveredPackage],
+    control: SiteControl,
+    at: dt.datetime,
+    *,
+    urgent: bool = False,
+) -> list[PackagePlan] | None:
+    """Match every package's manifest and put it before the site's rules; nothing is written.
+
+    Parameters
+    ----------
+    packages : sequence
+        Those that are switched on.
+    at : datetime
+        Aware: when the study was complete.
+
+    Returns
+    -------
+    list of PackagePlan or None
+        None for a study that holds nothing but our own results.
+
+    Raises
+    ------
+    NotFound, ArchiveError
+    """
+    usable = [(p, p.manifest) for p in packages if p.manifest is not None]
+    wanted = {m for _, manifest in usable for rule in manifest.input for m in rule.modality}
+    candidates = read_candidates(archive, study_uid, wanted)
+    if not candidates:
+        return None
+    with database.read() as connection:
+        facts = read_facts(connection, study_uid, candidates)
+    found = []
+    for package, manifest in usable:
+        selection = match(manifest, candidates)
+        lane = lane_of(package) or Lane.ACTIVE
+        decision = control.decide(manifest, selection, facts, at, lane=lane, urgent=urgent)
+        found.append(PackagePlan(study_uid, package, manifest, selection, decision, facts))
+    return found
+
+
+def carry_out(connection: Connection, planned: PackagePlan) -> bool:
+    """Make the job, in the caller's transaction; True when this is news.
+
+    A run that the site does not want leaves a finished result of the same images alone.
+    """
+    if planned.outcome == "skipped" and _finished(connection, planned) is not None:
+        return False
+    identity = planned.identity
+    news = create_job(
+        connection,
+        identity,
+        planned.manifest,
+        planned.effective,
+        lane=planned.decision.lane,
+        terms=planned.terms,
+    )
+    what = action_parts(planned.decision) if planned.outcome == "run" else None
+    if news and what is not None:
+        note(
+            connection,
+            planned.study_uid,
+            "selected",
+            "rules.timeline.applied",
+            {"package": dict(planned.manifest.title), "rule": planned.decision.rule, "what": what},
+            package=planned.manifest.id,
+            job_id=identity.job_id,
+        )
+    return news
+
+
+def _finished(connection: Connection, planned: PackagePlan) -> Row[tuple[str]] | None:
+    """A finished job of the same package, version and images, whatever its thresholds."""
+    runnable = identify(
+        planned.study_uid, planned.manifest, planned.package.digest, planned.selection, {}
+    )
+    return connection.execute(
+        select(jobs.c.id).where(
+            jobs.c.study_uid == planned.study_uid,
+            jobs.c.package == planned.manifest.id,
+            jobs.c.manifest_digest == runnable.manifest_digest,
+            jobs.c.input_digest == runnable.input_digest,
+            jobs.c.function == "",
+            jobs.c.state == JobState.DONE,
+        )
+    ).first()
