@@ -53,7 +53,7 @@ def run(
         log.info("worker starts", owner=owner, recovered=len(recovered))
         preparer = Preparer(archive)
         preparer.start()
-        settler = Settler(database, archive, settings.pipelines, catalogue, preparer)
+        settler = Settler(database, archive, settings, catalogue, preparer)
         thread = threading.Thread(target=_settle, args=(settler, stop), name="settle", daemon=True)
         thread.start()
         ready()

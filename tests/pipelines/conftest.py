@@ -100,7 +100,7 @@ def catalogue(sample: DiscoveredPackage) -> PackageCatalogue:
 def settler(
     database: Database, archive: Archive, settings: Settings, catalogue: PackageCatalogue
 ) -> Settler:
-    return Settler(database, archive, settings.pipelines, catalogue, Preparer(archive))
+    return Settler(database, archive, settings, catalogue, Preparer(archive))
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_settling_survives_a_restart(
     settle()
     (job,) = job_rows()
     assert (job.package, job.state, job.inputs.keys()) == ("sample", "waiting", {"ct"})
-    Settler(database, archive, settings.pipelines, catalogue, Preparer(archive)).step()
+    Settler(database, archive, settings, catalogue, Preparer(archive)).step()
     assert len(job_rows()) == 1
 
 

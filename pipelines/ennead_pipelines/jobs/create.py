@@ -14,6 +14,7 @@ from ennead_pipelines.jobs.identity import JobIdentity
 from ennead_pipelines.jobs.queue import publish_job
 from ennead_pipelines.jobs.states import JobState, now
 from ennead_pipelines.jobs.tell import tell_selection
+from ennead_pipelines.jobs.terms import JobTerms
 from ennead_pipelines.lanes import Lane
 from ennead_pipelines.metrics import JOBS, REFUSALS
 from ennead_pipelines.notes import note
@@ -28,6 +29,7 @@ def create_job(
     selection: Selection,
     *,
     lane: Lane = Lane.ACTIVE,
+    terms: JobTerms = JobTerms(),
 ) -> bool:
     """Record the selection and its job; True when this is news.
 
@@ -37,7 +39,7 @@ def create_job(
     """
     job_id = identity.job_id
     state = JobState.WAITING if selection.runnable else JobState.REFUSED
-    row = _row(identity, manifest, selection, state) | {"lane": lane}
+    row = _row(identity, manifest, selection, state) | _terms(terms) | {"lane": lane}
     created = insert_ignore(connection, jobs, row)
     moved = False if created else _enter(connection, job_id, lane)
     if moved is None:
@@ -51,7 +53,7 @@ def create_job(
         if state is JobState.REFUSED:
             JOBS.labels(manifest.id, str(state)).inc()
     else:
-        changed = _revive(connection, job_id, selection) or moved
+        changed = _revive(connection, job_id, selection, terms) or moved
     if supersede_others(connection, identity.study_uid, identity.package, job_id, lane):
         changed = True
     if changed:
@@ -118,6 +120,15 @@ def _row(
     }
 
 
+def _terms(terms: JobTerms) -> dict[str, Any]:
+    return {
+        "priority": terms.priority,
+        "not_before": terms.not_before or now(),
+        "thresholds": dict(terms.thresholds),
+        "rule": terms.rule,
+    }
+
+
 def _record_choices(connection: Connection, identity: JobIdentity, selection: Selection) -> None:
     key = (series_choices.c.study_uid == identity.study_uid) & (
         series_choices.c.package == identity.package
@@ -139,7 +150,9 @@ def _record_choices(connection: Connection, identity: JobIdentity, selection: Se
         connection.execute(insert(series_choices), rows)
 
 
-def _revive(connection: Connection, job_id: str, selection: Selection) -> bool:
+def _revive(
+    connection: Connection, job_id: str, selection: Selection, terms: JobTerms
+) -> bool:
     """A superseded job whose inputs are current again: its result counts again, or it runs."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
     if row.state != JobState.SUPERSEDED:
@@ -156,7 +169,7 @@ def _revive(connection: Connection, job_id: str, selection: Selection) -> bool:
             state=state,
             updated_at=now(),
             failures=0,
-            not_before=now(),
+            **_terms(terms),
             reason_key=first.text_key if first else "",
             reason_values=dict(first.values) if first else {},
         )
