@@ -7,6 +7,7 @@ SAMPLES ?=
 HTTP_PORT ?= 8050
 DICOM_PORT ?= 11112
 DEMO_FLAGS ?=
+PARALLEL ?= -n 2 --dist loadgroup
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -41,8 +42,8 @@ check: setup ## ruff, mypy, import-linter, generated pages, docs
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 test: setup system ## every test, on SQLite; then those that use the database, on PostgreSQL
-	$(BIN)/python -m pytest -q
-	$(BIN)/python -m pytest -q -m database --database postgresql
+	$(BIN)/python -m pytest -q $(PARALLEL)
+	$(BIN)/python -m pytest -q $(PARALLEL) -m database --database postgresql
 
 demo: setup ## a running instance with sample studies; SAMPLES=folder adds yours
 	$(BIN)/ennead demo --home $(HOME_DIR) --http-port $(HTTP_PORT) --dicom-port $(DICOM_PORT) \

@@ -5,9 +5,10 @@
 
 A chest CT goes by C-STORE to a whole instance with warm workers. Counted is the time from the
 answer to the last C-STORE until the report (SR) is visible by QIDO-RS, minus the quiet period and
-minus the package's own computing. ``--monai-deploy`` names an interpreter with MONAI Deploy App SDK: its
-DICOM loader, series selector, series-to-volume and segmentation writer then process the same
-files in the same run (no network, no report). ``--docs`` writes ``docs/reference/overhead.md``.
+minus the package's own computing. ``--monai-deploy`` names an interpreter with MONAI Deploy App
+SDK: its DICOM loader, series selector, series-to-volume and segmentation writer then process the
+same files in the same run (no network, no report). ``--docs`` writes
+``docs/reference/overhead.md``.
 """
 
 from __future__ import annotations

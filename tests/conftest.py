@@ -18,8 +18,20 @@ if TYPE_CHECKING:
 AT = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
 
 
+#: Tests that start whole servers or Ray: one after the other, beside the light ones.
+HEAVY = ("journeys", "gpu", "platform/test_serve", "platform/test_process", "pipelines/run")
+
+
+def _group(item: pytest.Item) -> str:
+    """What runs in one process of ``pytest -n``: the servers together, else each file."""
+    place = str(item.path.relative_to(Path(__file__).parent).with_suffix(""))
+    heavy = item.get_closest_marker("instance") or place.startswith(HEAVY)
+    return "servers" if heavy else place
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
         for marker in item.iter_markers("package"):
             if importlib.util.find_spec(f"ennead_{marker.args[0]}") is None:
                 item.add_marker(pytest.mark.skip(reason=f"package {marker.args[0]} is not here"))
