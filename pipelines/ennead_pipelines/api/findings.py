@@ -43,6 +43,7 @@ def list_findings(
             .where(
                 jobs.c.study_uid == study_uid,
                 jobs.c.state != JobState.SUPERSEDED,
+                jobs.c.function == "",  # those refusals were told to whoever asked
                 sight.where(jobs),
             )
             .order_by(jobs.c.package)

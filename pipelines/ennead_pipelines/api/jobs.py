@@ -83,6 +83,7 @@ def _job(
         "package": row.package,
         "title": title(row.title, language, row.package),
         "version": row.version,
+        "function": row.function or None,
         "state": row.state,
         "lane": row.lane,
         "reason": render(row.reason_key, language, row.reason_values, folder),

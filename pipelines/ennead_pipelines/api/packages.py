@@ -14,6 +14,7 @@ from ennead.app.dependencies import DatabaseDependency, LanguageDependency, requ
 from ennead.plugins import DiscoveredPackage, InputRule, Manifest
 from ennead.security import Permission, Principal
 from ennead_pipelines.api.common import CatalogueDependency
+from ennead_pipelines.api.function_items import function_item
 from ennead_pipelines.lanes import Lane, Sight, sight_of
 from ennead_pipelines.networks.as_package import ModelPackage, lane_of
 from ennead_pipelines.packages import PackageState, states, switch
@@ -98,7 +99,7 @@ def _counts(connection: Connection) -> dict[str, dict[str, int]]:
         lambda: {"done": 0, "refused": 0, "failed": 0, "running": 0}
     )
     query = select(jobs.c.package, jobs.c.state, func.count().label("number"))
-    active = query.where(jobs.c.lane == Lane.ACTIVE)
+    active = query.where(jobs.c.lane == Lane.ACTIVE, jobs.c.function == "")
     for row in connection.execute(active.group_by(jobs.c.package, jobs.c.state)):
         name = "running" if row.state == "waiting" else row.state
         if name in found[row.package]:
@@ -121,6 +122,7 @@ def _item(state: PackageState, counts: Mapping[str, int], language: str) -> dict
         "intended_use": None,
         "inputs": [],
         "outputs": [],
+        "functions": [],
         "refusals": [],
         "jobs": dict(counts),
     }
@@ -153,6 +155,7 @@ def _details(manifest: Manifest, language: str, folder: Path | None) -> dict[str
             }
             for rule in manifest.output
         ],
+        "functions": [function_item(rule, language) for rule in manifest.function],
         "refusals": [
             {"code": code, "text": _rule_text(key, {}, language, folder)} for code, key in declined
         ],

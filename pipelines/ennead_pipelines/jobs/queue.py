@@ -31,6 +31,8 @@ class Job:
     content_digest: str
     lane: str = "active"
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    function: str = ""
+    call: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def study_uid(self) -> StudyUID:
@@ -76,10 +78,15 @@ class JobQueue:
                 refresh_study_state(connection, row.study_uid)
         return [JobID(row.id) for row in held]
 
-    def claim(self, limit: int) -> list[Job]:
+    def claim(self, limit: int, *, functions: bool = False) -> list[Job]:
         """Lease up to ``limit`` jobs that are due, and count the attempt.
 
         In the order of :mod:`ennead_pipelines.jobs.order`.
+
+        Parameters
+        ----------
+        functions : bool
+            Calls of interactive functions, which have a loop of their own, instead of studies.
         """
         if limit < 1:
             return []
@@ -89,7 +96,8 @@ class JobQueue:
             and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < at),
         )
         order = claim_order(self.database.engine.dialect.name)
-        query = select(jobs).where(due).order_by(*order).limit(limit)
+        kind = jobs.c.function != "" if functions else jobs.c.function == ""
+        query = select(jobs).where(kind, due).order_by(*order).limit(limit)
         with self.database.read() as connection:
             if connection.execute(query).first() is None:
                 return []
@@ -126,6 +134,14 @@ class JobQueue:
                 .all()
             )
         return set(held) - kept
+
+    def lost(self, held: Collection[str]) -> set[str]:
+        """Those of ``held`` that are no longer ours: cancelled, superseded or taken over."""
+        if not held:
+            return set()
+        with self.database.read() as connection:
+            query = select(jobs.c.id).where(self._mine(), jobs.c.id.in_(held))
+            return set(held) - set(connection.execute(query).scalars())
 
     def progress(self, reports: Mapping[str, tuple[float, str]]) -> None:
         """Write ``job id → (fraction, step's text key)`` of running jobs."""
@@ -228,4 +244,6 @@ def _job(row: Row[Any]) -> Job:
         row.content_digest,
         row.lane,
         {name: float(value) for name, value in row.thresholds.items()},
+        row.function,
+        dict(row.call),
     )

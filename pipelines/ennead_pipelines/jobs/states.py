@@ -6,7 +6,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from ennead.database import upsert
 from ennead_pipelines.lanes import Lane
@@ -21,6 +21,7 @@ class JobState(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
 
 
@@ -40,6 +41,7 @@ _ORDER: Final = (
     JobState.DONE,
     JobState.FAILED,
     JobState.REFUSED,
+    JobState.CANCELLED,
 )
 
 
@@ -51,7 +53,8 @@ def now() -> dt.datetime:
 def refresh_study_state(connection: Connection, study_uid: str) -> None:
     """Recompute the study's line from its jobs and findings, in the caller's transaction.
 
-    The active lane alone counts: everybody sees this line.
+    The active lane alone counts: everybody sees this line. Of interactive functions only findings
+    count: one that is running, or declined, says nothing about the study.
     """
     states = set(
         connection.execute(
@@ -59,6 +62,7 @@ def refresh_study_state(connection: Connection, study_uid: str) -> None:
                 jobs.c.study_uid == study_uid,
                 jobs.c.state != JobState.SUPERSEDED,
                 jobs.c.lane == Lane.ACTIVE,
+                or_(jobs.c.function == "", jobs.c.state == JobState.DONE),
             )
         ).scalars()
     )
