@@ -101,6 +101,8 @@ jobs: Final = Table(
     # What the images were like (kVp, thickness, manufacturer …), for drift.
     Column("features", JSONDocument, nullable=False, default=dict),
     Column("durations", JSONDocument, nullable=False, default=dict),
+    # Counts the times that it was put back after an end: a cancelled workitem stays cancelled.
+    Column("generation", Integer, nullable=False, default=0),
     UniqueConstraint(
         "study_uid",
         "package",
@@ -113,6 +115,7 @@ jobs: Final = Table(
     Index("jobs_queue", "state", "priority", "not_before"),
     Index("jobs_study", "study_uid", "package"),
     Index("jobs_updated", "updated_at"),
+    Index("jobs_finished", "finished_at"),
 )
 
 job_refusals: Final = Table(

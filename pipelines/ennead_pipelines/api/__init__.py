@@ -7,7 +7,16 @@ from fastapi import APIRouter
 
 def routers() -> list[APIRouter]:
     """All of them, with their full paths."""
-    from ennead_pipelines.api import events, findings, jobs, packages, review, studies, timeline
+    from ennead_pipelines.api import (
+        events,
+        findings,
+        jobs,
+        packages,
+        queue,
+        review,
+        studies,
+        timeline,
+    )
 
-    modules = (studies, timeline, jobs, findings, review, packages, events)
+    modules = (studies, timeline, jobs, findings, review, packages, queue, events)
     return [module.router for module in modules]

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 from ennead import events
 from ennead.database import Database
 from ennead.security import Principal
+from ennead_pipelines.jobs.overview import waiting_count
 from ennead_pipelines.jobs.states import JobState, now
 from ennead_pipelines.lanes import Lane, Sight, sight_of
 from ennead_pipelines.tables import findings, jobs
@@ -31,7 +32,7 @@ BACKLOG: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event for pages: ``job``, ``study`` or ``finding``; texts are still keys.
+    """An event for pages: ``job``, ``study``, ``finding`` or ``queue``; texts are still keys.
 
     Parameters
     ----------
@@ -149,6 +150,7 @@ class _Reader:
         self._database = database
         self._position: tuple[int, int] | None = None
         self._since = now()
+        self._counts: dict[str, int] = {}
 
     def read(self) -> list[Message]:
         """What happened since the last call; nothing at the first."""
@@ -160,7 +162,15 @@ class _Reader:
             if found:
                 self._position = (found[-1].transaction_id, found[-1].id)
             messages = [m for event in found if (m := _message(connection, event))]
-            return messages + self._progress(connection)
+            return messages + self._progress(connection) + self._queue(connection)
+
+    def _queue(self, connection: Connection) -> list[Message]:
+        """How many run and wait, when that changed."""
+        counts = waiting_count(connection, jobs.c.lane == Lane.ACTIVE)
+        if counts == self._counts:
+            return []
+        self._counts = counts
+        return [Message("queue", counts)]
 
     def _progress(self, connection: Connection) -> list[Message]:
         """Running jobs that moved; their progress is not in the outbox."""
@@ -203,6 +213,7 @@ def _job_message(row: Any) -> Message:
             "fraction": row.fraction,
             "step": row.step,
             "lane": row.lane,
+            "priority": row.priority,
         },
         _about(row),
     )

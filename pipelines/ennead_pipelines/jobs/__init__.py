@@ -1,6 +1,7 @@
 """Jobs: durable, idempotent, leased.
 
-States: waiting → running → done | refused | failed; any of them → superseded. A job's id is a
+States: waiting → running → done | refused | failed; waiting | running → cancelled; any of them →
+superseded. A job's id is a
 digest of what it computes from, so asking twice finds the first.
 """
 

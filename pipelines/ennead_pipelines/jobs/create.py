@@ -169,6 +169,7 @@ def _revive(
             state=state,
             updated_at=now(),
             failures=0,
+            generation=row.generation + (1 if state is JobState.WAITING else 0),
             **_terms(terms),
             reason_key=first.text_key if first else "",
             reason_values=dict(first.values) if first else {},

@@ -21,6 +21,7 @@ from ennead_pipelines.jobs import Job, JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.faults import Fault, JobTimeout, classify
+from ennead_pipelines.run.features import features_of
 from ennead_pipelines.run.finish import Finisher
 from ennead_pipelines.run.inputs import JobInput, read_inputs
 from ennead_pipelines.run.leases import LeaseKeeper
@@ -145,7 +146,7 @@ class Dispatcher:
         )
         deadline = time.monotonic() + LOAD_SECONDS + manifest.runtime.timeout_s
         self._running[job.id] = _Running(job, manifest, inputs, reference, deadline)
-        self._finisher.tell_started(job)
+        self._finisher.tell_started(job, features_of(inputs))
         log.info("job started", job_id=job.id, study_uid=job.study_uid, package=job.package)
 
     def _end(self, wait_s: float) -> bool:

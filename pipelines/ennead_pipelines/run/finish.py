@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from ennead.contracts import Archive
 from ennead.database import Database, insert_ignore
@@ -58,10 +59,12 @@ class Finisher:
                 return None
         held = job.lane != Lane.ACTIVE
         stored = 0
+        begun = time.perf_counter()
         if held:
             self._require_same(job, output)
         elif output.sr or output.seg:
             stored = self._store(job, output)
+        stored_s = time.perf_counter() - begun
         state = JobState.DONE if output.sr or output.seg else JobState.REFUSED
         with self._database.begin() as connection:
             if not self._queue.hold(connection, job):
@@ -77,6 +80,7 @@ class Finisher:
                 job,
                 state,
                 fraction=1.0,
+                output_s=_own_durations(output, stored_s),
                 content_digest=output.content_digest,
                 seg_instance_uid=output.seg_instance_uid,
                 seg_series_uid=output.seg_series_uid,
@@ -138,8 +142,8 @@ class Finisher:
             reason={"reason_key": "jobs.reason.retrying", "reason_values": values},
         )
 
-    def tell_started(self, job: Job) -> None:
-        """The job's beginning on the timeline."""
+    def tell_started(self, job: Job, features: Mapping[str, str | float]) -> None:
+        """The job's beginning on the timeline, and what its images are like."""
         values: dict[str, Any] = {
             "package": dict(job.title),
             "version": job.identity.version,
@@ -154,6 +158,9 @@ class Finisher:
                 values,
                 package=job.package,
                 job_id=job.id,
+            )
+            connection.execute(
+                update(jobs).where(jobs.c.id == job.id).values(features=dict(features))
             )
 
     def _store(self, job: Job, output: JobOutput) -> int:
@@ -311,7 +318,24 @@ class Finisher:
                 detail={"package": job.package, "job": job.id, "code": str(refusal.code)},
             )
 
-    def _end(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
+    def _end(
+        self,
+        connection: Connection,
+        job: Job,
+        state: JobState,
+        output_s: Mapping[str, float] | None = None,
+        **values: Any,
+    ) -> None:
+        at = now()
+        row = connection.execute(
+            select(jobs.c.not_before, jobs.c.started_at).where(jobs.c.id == job.id)
+        ).one()
+        started_at = row.started_at or at
+        durations = {
+            "wait": max(0.0, (started_at - row.not_before).total_seconds()),
+            **(output_s or {}),
+            "total": max(0.0, (at - row.not_before).total_seconds()),
+        }
         connection.execute(
             update(jobs)
             .where(jobs.c.id == job.id)
@@ -319,9 +343,10 @@ class Finisher:
                 state=state,
                 lease_owner="",
                 lease_until=None,
-                finished_at=now(),
-                updated_at=now(),
+                finished_at=at,
+                updated_at=at,
                 step="",
+                durations={name: round(seconds, 4) for name, seconds in durations.items()},
                 **({"reason_key": "", "reason_values": {}} | values),
             )
         )
@@ -335,6 +360,12 @@ def _objects(output: JobOutput) -> list[HeldObject]:
         ("sr", output.sr_instance_uid, output.sr),
     )
     return [HeldObject(kind, uid, data) for kind, uid, data in pairs if data is not None]
+
+
+def _own_durations(output: JobOutput, stored_s: float) -> dict[str, float]:
+    """Stage times of this job; a volume that another job decoded took it no time."""
+    own = {k: v for k, v in output.durations_s.items() if k != "load" or not output.shared}
+    return own | ({"store": stored_s} if output.sr or output.seg else {})
 
 
 def _action(state: JobState, *, held: bool) -> str:

@@ -1,14 +1,22 @@
-"""Renewing leases from a thread of its own, so that a long step does not lose a job."""
+"""Renewing leases from a thread of its own, so that a long step does not lose a job.
+
+The same thread notices jobs that were cancelled or superseded meanwhile.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
+from typing import Final
 
 import structlog
 
 from ennead_pipelines.jobs import JobQueue
 
 log = structlog.get_logger(__name__)
+
+#: A cancelled job is noticed after this long at most.
+LOOK_SECONDS: Final = 0.5
 
 
 class LeaseKeeper:
@@ -49,13 +57,17 @@ class LeaseKeeper:
             return set(self._lost)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
+        renewed_at = time.monotonic()
+        while not self._stop.wait(min(LOOK_SECONDS, self._every_s)):
             with self._lock:
                 held = set(self._held)
+            due = time.monotonic() - renewed_at >= self._every_s
             try:
-                gone = self._queue.renew(held)
+                gone = self._queue.renew(held) if due else self._queue.lost(held)
             except Exception:  # the database may be away for a moment; the next round tries again
                 log.exception("leases not renewed")
                 continue
+            if due:
+                renewed_at = time.monotonic()
             with self._lock:
                 self._lost |= gone & self._held
