@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from sqlalchemy import Connection, select
@@ -29,13 +29,24 @@ class PackageState:
 
 
 class PackageCatalogue:
-    """Discovered packages, looked for again after ``seconds``: installing needs no restart."""
+    """Packages and installed models; installing needs no restart.
+
+    Parameters
+    ----------
+    seconds : float
+        Packages are looked for again after so long.
+    models : callable, optional
+        Gives the installed models as packages
+        (:class:`ennead_pipelines.networks.lifecycle.InstalledModels`).
+    """
 
     def __init__(
         self,
         seconds: float = 5.0,
         discover: Callable[[], Sequence[DiscoveredPackage]] = discover_packages,
+        models: Callable[[], Sequence[ModelPackage]] = tuple,
     ) -> None:
+        self._models = models
         self._seconds = seconds
         self._discover = discover
         self._lock = Lock()
@@ -43,12 +54,22 @@ class PackageCatalogue:
         self._found: tuple[DiscoveredPackage, ...] = ()
 
     def all(self) -> tuple[DiscoveredPackage, ...]:
-        """Every package, by id; broken ones with their error."""
+        """Every package, then every version of a model; broken ones with their error.
+
+        A model that bears the id of a package is broken.
+        """
         with self._lock:
             if time.monotonic() - self._at > self._seconds:
                 self._found = tuple(self._discover())
                 self._at = time.monotonic()
-            return self._found
+            packages = self._found
+        taken = {p.id for p in packages}
+        return packages + tuple(
+            replace(m, error=f"package {m.id!r} has the same id; give the model another")
+            if m.id in taken
+            else m
+            for m in self._models()
+        )
 
     def get(self, package_id: str, digest: str = "") -> DiscoveredPackage | None:
         """The package, or None when it is not installed.

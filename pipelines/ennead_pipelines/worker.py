@@ -22,6 +22,7 @@ from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.settings import Settings
 from ennead_pipelines.jobs import JobQueue
+from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.prepare import Preparer
 from ennead_pipelines.settle import Settler
@@ -46,7 +47,7 @@ def run(
     with _place(settings.home) as place:
         database = Database(settings.database_url)
         archive = open_archive(settings, database)
-        catalogue = catalogue or PackageCatalogue()
+        catalogue = catalogue or PackageCatalogue(models=InstalledModels(database))
         owner = f"{socket.gethostname()}:{_home_key(settings.home)}:{place}/{secrets.token_hex(6)}"
         queue = JobQueue(database, owner, settings.pipelines.lease_s)
         recovered = queue.recover()

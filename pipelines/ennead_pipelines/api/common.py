@@ -16,6 +16,7 @@ from ennead.contracts import Archive, StudyRecord
 from ennead.errors import NotFound
 from ennead.security import Permission, Principal
 from ennead_pacs.index import find_study
+from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.render import render
 
@@ -26,7 +27,7 @@ def get_catalogue(request: Request) -> PackageCatalogue:
     """One catalogue for each web process."""
     state = request.app.state
     if not hasattr(state, "package_catalogue"):
-        state.package_catalogue = PackageCatalogue()
+        state.package_catalogue = PackageCatalogue(models=InstalledModels(state.database))
     catalogue: PackageCatalogue = state.package_catalogue
     return catalogue
 

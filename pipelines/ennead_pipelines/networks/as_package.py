@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ennead.plugins import DiscoveredPackage, Manifest
-from ennead_models.folders import DiscoveredModel
+from ennead_models.lifecycle import ModelState
 from ennead_models.manifest import ModelInput, ModelLabel, ModelManifest
+from ennead_models.records import InstalledModel
 from ennead_pipelines.lanes import Lane
 from ennead_pipelines.networks.names import score_id, volume_id
 
@@ -20,10 +21,10 @@ SCORE_METHOD: Final = "ennead_pipelines.networks.measure:score"
 #: Said on every output of a model whose manifest does not tell.
 NOT_STATED: Final = "not stated by the model"
 
-_LANES: Final[Mapping[str, Lane]] = {
-    "active": Lane.ACTIVE,
-    "pilot": Lane.PILOT,
-    "shadow": Lane.SHADOW,
+_LANES: Final[Mapping[ModelState, Lane]] = {
+    ModelState.ACTIVE: Lane.ACTIVE,
+    ModelState.PILOT: Lane.PILOT,
+    ModelState.SHADOW: Lane.SHADOW,
 }
 #: One image an instance, without a place in the patient.
 _PROJECTIONS: Final = frozenset({"CR", "DX", "MG", "IO", "PX", "RG", "XC", "GM", "ES", "OP", "SM"})
@@ -42,22 +43,32 @@ class ModelPackage(DiscoveredPackage):
 
     Parameters
     ----------
-    model : DiscoveredModel or None
-        Where its folder and weights are.
-    state : str
-        Its place in the lifecycle (``registered`` … ``retired``).
-    sources : frozenset of str
-        AE titles a pilot is limited to; empty means every source.
+    model : InstalledModel or None
+        Its row in the registry.
+    state : ModelState
+        Its place in the lifecycle.
     """
 
-    model: DiscoveredModel | None = None
-    state: str = "registered"
-    sources: frozenset[str] = frozenset()
+    model: InstalledModel | None = None
+    state: ModelState = ModelState.REGISTERED
 
     @property
     def lane(self) -> Lane | None:
         """The lane it runs in on arrival; None when it does not run."""
         return _LANES.get(self.state)
+
+    def runs_for(self, sources: Iterable[str]) -> bool:
+        """Whether a study from these senders is for it: a pilot may be limited to some.
+
+        Parameters
+        ----------
+        sources : iterable of str
+            AE titles and station names of the study's series.
+        """
+        wanted = self.model.pilot.sources if self.model and self.lane is Lane.PILOT else ()
+        return not wanted or not {w.casefold() for w in wanted}.isdisjoint(
+            source.casefold() for source in sources
+        )
 
 
 def lane_of(package: DiscoveredPackage) -> Lane | None:
@@ -65,26 +76,22 @@ def lane_of(package: DiscoveredPackage) -> Lane | None:
     return package.lane if isinstance(package, ModelPackage) else Lane.ACTIVE
 
 
-def as_package(
-    model: DiscoveredModel, state: str, sources: frozenset[str] = frozenset()
-) -> ModelPackage:
-    """The package that a model's version becomes; a broken model a broken package."""
-    manifest, error = None, model.error
-    if model.manifest is not None and not error:
-        try:
-            manifest = derive(model.manifest)
-        except ValueError as problem:  # pydantic's: a rule of packages that models do not have
-            error = f"model {model.id} {model.version} cannot run as a package: {problem}"
+def as_package(model: InstalledModel) -> ModelPackage:
+    """The package that an installed version becomes; a broken one says what is wrong."""
+    manifest, error = None, ""
+    try:
+        manifest = derive(model.manifest)
+    except ValueError as problem:  # pydantic's: a rule of packages that models do not have
+        error = f"model {model.model} {model.version} cannot run as a package: {problem}"
     return ModelPackage(
-        id=model.id,
+        id=model.model,
         manifest=manifest,
         digest=model.digest,
         folder=model.folder,
-        distribution=model.source,
+        distribution="",
         error=error,
         model=model,
-        state=state,
-        sources=sources,
+        state=model.state,
     )
 
 

@@ -2,12 +2,64 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
+from threading import Lock
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
+
+from ennead.database import Database
+from ennead_models.lifecycle import ModelState
+from ennead_models.records import Pilot, installed
+from ennead_models.tables import installed_models, model_events
+from ennead_pipelines.networks.as_package import ModelPackage, as_package
+
+#: How long a change of the registry may go unnoticed by a process.
+LOOK_SECONDS: Final = 0.5
+
+
+class InstalledModels:
+    """The installed models as packages, read again when the registry's history has grown.
+
+    Every change of the registry adds a line to ``model_events`` in its transaction, so that one
+    small question tells whether anything changed.
+    """
+
+    def __init__(self, database: Database, seconds: float = LOOK_SECONDS) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._lock = Lock()
+        self._at = float("-inf")
+        self._newest = -1
+        self._found: tuple[ModelPackage, ...] = ()
+
+    def __call__(self) -> tuple[ModelPackage, ...]:
+        """Every installed version that is not retired, by id and version."""
+        with self._lock:
+            if time.monotonic() - self._at > self._seconds:
+                self._look()
+                self._at = time.monotonic()
+            return self._found
+
+    def _look(self) -> None:
+        with self._database.read() as connection:
+            newest = connection.execute(select(func.max(model_events.c.id))).scalar() or 0
+            if newest != self._newest:
+                self._found = tuple(
+                    as_package(model)
+                    for model in installed(connection)
+                    if model.state is not ModelState.RETIRED
+                )
+                self._newest = newest
 
 
 def pilot_readers(connection: Connection) -> Mapping[tuple[str, str], Collection[str]]:
     """Login names of the readers chosen for each pilot, by model id and version."""
-    del connection
-    return {}
+    table = installed_models
+    rows = connection.execute(
+        select(table.c.model, table.c.version, table.c.pilot).where(
+            table.c.state == ModelState.PILOT
+        )
+    )
+    return {(row.model, row.version): Pilot.of(row.pilot).readers for row in rows}

@@ -38,6 +38,12 @@ class StudyFacts:
     age_years: float | None
     series: Mapping[str, SeriesFacts]
 
+    @property
+    def senders(self) -> set[str]:
+        """AE titles (or names of people and tokens) that sent the series, and station names."""
+        sent = {each.source.partition(":")[2].partition("@")[0] for each in self.series.values()}
+        return (sent | {each.station for each in self.series.values()}) - {""}
+
 
 def read_facts(
     connection: Connection, study_uid: str, candidates: Sequence[Candidate]

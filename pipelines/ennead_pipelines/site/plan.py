@@ -19,7 +19,7 @@ from ennead_pipelines.jobs.identity import JobIdentity, identify, parameters_dig
 from ennead_pipelines.jobs.states import JobState
 from ennead_pipelines.jobs.terms import JobTerms
 from ennead_pipelines.lanes import Lane
-from ennead_pipelines.networks.as_package import lane_of
+from ennead_pipelines.networks.as_package import ModelPackage, lane_of
 from ennead_pipelines.notes import note
 from ennead_pipelines.select import Selection, match, read_candidates
 from ennead_pipelines.site.decide import Decision, SiteControl
@@ -117,9 +117,12 @@ def plan_study(
     with database.read() as connection:
         facts = read_facts(connection, study_uid, candidates)
     found = []
+    senders = facts.senders
     for package, manifest in usable:
+        if isinstance(package, ModelPackage) and not package.runs_for(senders):
+            continue  # a pilot of other senders
         selection = match(manifest, candidates)
-        lane = lane_of(package) or Lane.ACTIVE
+        lane = lane_of(package) or Lane.SHADOW  # not released: only a test asks
         decision = control.decide(manifest, selection, facts, at, lane=lane, urgent=urgent)
         found.append(PackagePlan(study_uid, package, manifest, selection, decision, facts))
     return found

@@ -15,6 +15,7 @@ from ennead.database import Database
 from ennead.plugins import DiscoveredPackage
 from ennead.security import Principal, Role
 from ennead.testing.sample import sample_package
+from ennead_models.lifecycle import ModelState
 from ennead_pipelines import lanes
 from ennead_pipelines.api.feed import Feed, Listener, _Reader
 from ennead_pipelines.held import held
@@ -28,7 +29,7 @@ READERS = (Role.RADIOLOGIST, Role.CLINICIAN, Role.TECHNOLOGIST)
 
 def as_model(package: DiscoveredPackage, state: str, **changes: Any) -> ModelPackage:
     values = {f.name: getattr(package, f.name) for f in fields(package)}
-    return ModelPackage(**(values | changes), state=state)
+    return ModelPackage(**(values | changes), state=ModelState(state))
 
 
 @pytest.fixture
