@@ -17,7 +17,8 @@
     │   ├── CodestreamMismatch     ENN-0207   code stream and header disagree (406)
     │   ├── NotAcceptable          ENN-0208   no such representation (406)
     │   ├── UnsupportedMedia       ENN-0209   body of a type we do not read (415)
-    │   └── RuleInvalid            ENN-0210   a site rule breaks its schema or a bound
+    │   ├── RuleInvalid            ENN-0210   a site rule breaks its schema or a bound
+    │   └── CallRefused            ENN-0211   inputs of a function break its rules (HTTP 422)
     ├── ContractError          a manifest or an output breaks its contract     (TypeError)
     │   ├── ManifestInvalid        ENN-0301
     │   ├── UndeclaredOutput       ENN-0302
@@ -45,9 +46,11 @@
     │   ├── TensorMismatch         ENN-0807   shape, channels or classes       (ValueError)
     │   ├── ReferenceCaseFailed    ENN-0808   does not reproduce here
     │   ├── LicenceNotAccepted     ENN-0809
-    │   └── TransitionRefused      ENN-0810   not from this state, or no reason
+    │   ├── TransitionRefused      ENN-0810   not from this state, or no reason
+    │   └── PredictionCancelled    ENN-0811
     ├── ConfigurationError         ENN-0601                                    (ValueError)
     └── ServiceError               ENN-0701   a part of the system is not there (RuntimeError)
+        └── NoAnswerInTime         ENN-0702   a call was not answered in time (HTTP 504)
 
 A *refusal* (a package declines a series, with a reason people read) is not an error: it is
 :class:`ennead.findings.Refusal`, a value on the normal path.
@@ -171,6 +174,12 @@ class RuleInvalid(InputError):
     """A rule of the site breaks its schema, names what is not here, or leaves a bound."""
 
     code = "ENN-0210"
+
+
+class CallRefused(InputError):
+    """The inputs of an interactive function break its rules; nothing was computed."""
+
+    code = "ENN-0211"
 
 
 class ContractError(EnneadError, TypeError):
@@ -341,6 +350,12 @@ class TransitionRefused(ModelError):
     code = "ENN-0810"
 
 
+class PredictionCancelled(ModelError):
+    """A prediction was cancelled between two tiles; nothing is lost but its time."""
+
+    code = "ENN-0811"
+
+
 class ConfigurationError(EnneadError, ValueError):
     """A setting is wrong; the message names it and the rule."""
 
@@ -351,3 +366,9 @@ class ServiceError(EnneadError, RuntimeError):
     """A part of the system is not there."""
 
     code = "ENN-0701"
+
+
+class NoAnswerInTime(ServiceError):
+    """A call was not answered while somebody waited for it."""
+
+    code = "ENN-0702"
