@@ -126,6 +126,8 @@ class PipelineSettings(_Group):
     """Runs of one job before it is given up as failed."""
     seg_encoding: str = Field("labelmap", pattern="^(labelmap|binary)$")
     """Segmentation form to write: ``labelmap`` (RLE) or ``binary``."""
+    function_workers: int = Field(1, ge=1, le=16)
+    """Calls of interactive functions measured side by side; each keeps a warm process."""
 
 
 class ModelSettings(_Group):
