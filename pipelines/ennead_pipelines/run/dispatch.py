@@ -17,6 +17,7 @@ from ennead.contracts import Archive
 from ennead.findings import Refusal, RefusalCode
 from ennead.plugins import Manifest
 from ennead.settings import Settings
+from ennead_gpu.ray import NodeRoom
 from ennead_pipelines.jobs import Job, JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.packages import PackageCatalogue
@@ -25,6 +26,7 @@ from ennead_pipelines.run.features import features_of
 from ennead_pipelines.run.finish import Finisher
 from ennead_pipelines.run.inputs import JobInput, read_inputs
 from ennead_pipelines.run.leases import LeaseKeeper
+from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.requests import JobOutput, MeasureRequest
 from ennead_pipelines.run.tasks import BoardActor, measure_task, warm_task
 from ennead_pipelines.run.volumes import VolumeCache
@@ -52,6 +54,8 @@ class Dispatcher:
     ----------
     cpus : float
         Of the cluster; as many jobs run at once.
+    room : NodeRoom, optional
+        Of the largest node: no task may ask for more. Without it, ``cpus`` and no memory.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Dispatcher:
         catalogue: PackageCatalogue,
         leases: LeaseKeeper,
         cpus: float,
+        room: NodeRoom | None = None,
     ) -> None:
         self._settings = settings
         self._archive = archive
@@ -69,9 +74,11 @@ class Dispatcher:
         self._catalogue = catalogue
         self._leases = leases
         self._cpus = max(1, int(cpus))
+        self._room = room or NodeRoom(float(self._cpus))
         self._finisher = Finisher(queue.database, archive, queue)
         self._running: dict[str, _Running] = {}
-        self._volumes = VolumeCache(settings.ray.object_store_bytes // 2)
+        #: Decoded series, shared with the interactive functions of this worker.
+        self.volumes = VolumeCache(settings.ray.object_store_bytes // 2)
         self._board: Any = BoardActor.remote()
         self._taking: Any = None
         self._taken_at = 0.0
@@ -124,7 +131,7 @@ class Dispatcher:
         with self._queue.database.read() as connection:
             at = created_at(connection, job.id)
             declined = declined_outputs(connection, job.id)
-        found = [self._volumes.get(each) for each in inputs]
+        found = [self.volumes.get(each) for each in inputs]
         request = MeasureRequest(
             job_id=job.id,
             study_uid=job.study_uid,
@@ -140,10 +147,9 @@ class Dispatcher:
             seg_encoding=self._settings.pipelines.seg_encoding,
             at=at,
         )
-        cpus = min(float(manifest.runtime.cpu), float(self._cpus))
-        reference = measure_task.options(num_cpus=cpus).remote(
-            request, self._board, *(reference for reference, _ in found)
-        )
+        reference = measure_task.options(
+            **self._room.options(manifest.runtime.cpu, manifest.runtime.ram_mib)
+        ).remote(request, self._board, *(reference for reference, _ in found))
         deadline = time.monotonic() + LOAD_SECONDS + manifest.runtime.timeout_s
         self._running[job.id] = _Running(job, manifest, inputs, reference, deadline)
         self._finisher.tell_started(job, features_of(inputs))
@@ -168,7 +174,7 @@ class Dispatcher:
         return bool(ready)
 
     def _handle(self, job: Job, running: _Running | None, error: Exception) -> None:
-        fault = classify(error)
+        fault = self._overrun(job, error) or classify(error)
         manifest = running.manifest if running else None
         logger = log.bind(job_id=job.id, study_uid=job.study_uid, package=job.package)
         if fault.kind == "wait":
@@ -177,11 +183,21 @@ class Dispatcher:
             logger.error("job failed", fault=fault.kind, exc_info=error)
         if running:
             for each in running.inputs:
-                self._volumes.forget(each.key)
+                self.volumes.forget(each.key)
         self._settle_fault(job, manifest, fault)
         if running:
             self._remove(running)
         self._leases.release(job.id)
+
+    def _overrun(self, job: Job, error: Exception) -> Fault | None:
+        """Whether the job's process ended itself because a limit was passed."""
+        if not isinstance(error, ray.exceptions.WorkerCrashedError):
+            return None
+        try:
+            passed: Overrun | None = ray.get(self._board.take_overrun.remote(job.id), timeout=5)
+        except ray.exceptions.RayError:  # the board may be starting again
+            return None
+        return Fault("fail", passed.key, passed.values) if passed else None
 
     def _settle_fault(self, job: Job, manifest: Manifest | None, fault: Fault) -> None:
         limit = self._settings.pipelines.attempts
@@ -191,9 +207,9 @@ class Dispatcher:
             refusal = Refusal(RefusalCode.UNDECODABLE, "", fault.detail_key, dict(fault.values))
             self._finisher.refuse(job, manifest, refusal)
         elif fault.kind == "fail":
-            key = fault.detail_key
-            refusal = Refusal(RefusalCode.FAILED, "", f"jobs.reason.{key}", values)
-            self._finisher.fail(job, manifest, refusal, f"timeline.{key}")
+            reason_key, step_key = fault.end_keys
+            refusal = Refusal(RefusalCode.FAILED, "", reason_key, values)
+            self._finisher.fail(job, manifest, refusal, step_key)
         elif fault.kind == "wait":
             delay = max(1.0, self._settings.pipelines.quiet_s)
             self._queue.give_back(job, delay, fault=False, reason={})

@@ -26,6 +26,7 @@ from ennead_pipelines.lanes import Lane
 from ennead_pipelines.metrics import JOBS
 from ennead_pipelines.notes import note, result_links
 from ennead_pipelines.run.documents import finding_document
+from ennead_pipelines.run.calls import tell_call
 from ennead_pipelines.run.faults import Fault
 from ennead_pipelines.run.requests import JobOutput
 from ennead_pipelines.tables import findings, jobs
@@ -225,6 +226,9 @@ class Finisher:
             insert_ignore(connection, findings, rows)
 
     def _tell(self, connection: Connection, job: Job, output: JobOutput, stored: int) -> None:
+        if job.function:
+            tell_call(connection, job, output, _reason_of(output.refusals))
+            return
         common: dict[str, Any] = {"package": job.package, "job_id": job.id}
         title = {"package": dict(job.title)}
         seconds = output.durations_s

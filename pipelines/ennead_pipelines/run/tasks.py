@@ -7,16 +7,22 @@ imports, so the next one starts at once; :func:`warm` does that before the first
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import ray
 
 from ennead.contracts import ProgressSink
+from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.requests import JobOutput, Loaded, LoadRequest, MeasureRequest
 
 #: Least seconds between two progress reports of one job.
 REPORT_SECONDS: Final = 0.25
+#: Niceness of studies' jobs.
+BACKGROUND_NICE: Final = 10
 
 _HEAVY: Final = (
     "numpy",
@@ -35,6 +41,7 @@ class ProgressBoard:
 
     def __init__(self) -> None:
         self._reports: dict[str, tuple[float, str]] = {}
+        self._overruns: dict[str, Overrun] = {}
 
     def report(self, job_id: str, fraction: float, text_key: str) -> None:
         """Keep the newest report of a job."""
@@ -44,6 +51,26 @@ class ProgressBoard:
         """The reports since the last call."""
         reports, self._reports = self._reports, {}
         return reports
+
+    def overrun(self, job_id: str, passed: Overrun) -> None:
+        """Keep why a job's process is about to end itself."""
+        self._overruns[job_id] = passed
+
+    def take_overrun(self, job_id: str) -> Overrun | None:
+        """Why a job's process ended itself; None when it did not."""
+        return self._overruns.pop(job_id, None)
+
+
+def ender(board: Any, job_id: str) -> Callable[[Overrun], None]:
+    """Says which limit the job has passed, then ends this process."""
+
+    def end(passed: Overrun) -> None:
+        try:
+            ray.get(board.overrun.remote(job_id, passed), timeout=5)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return end
 
 
 def sink(board: Any, job_id: str) -> ProgressSink:
@@ -62,8 +89,6 @@ def sink(board: Any, job_id: str) -> ProgressSink:
 
 def warm() -> int:
     """Import what every job needs; returns this worker's process id."""
-    import os
-
     for name in _HEAVY:
         try:
             importlib.import_module(name)
@@ -73,18 +98,25 @@ def warm() -> int:
     return os.getpid()
 
 
+def _step_back() -> None:
+    """Let go first whatever a person waits for: the web, DIMSE, interactive functions."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(BACKGROUND_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
 def _load(request: LoadRequest) -> Loaded:
     from ennead_pipelines.run.load import load
 
+    _step_back()
     return load(request)
 
 
 def _measure(request: MeasureRequest, board: Any, *loaded: Loaded) -> JobOutput:
     from ennead_pipelines.run.measure import measure
 
+    _step_back()
     progress = sink(board, request.job_id)
     progress(0.0, "jobs.step.measuring")
-    return measure(request, loaded, progress)
+    return measure(request, loaded, progress, ender(board, request.job_id))
 
 
 # Retries are the worker process's business: it counts them and tells people.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import ray
+
 from ennead_pipelines.run.inputs import JobInput
+from ennead_pipelines.run.requests import LoadRequest
 from ennead_pipelines.run.tasks import load_task
 
 
@@ -14,10 +19,11 @@ from ennead_pipelines.run.tasks import load_task
 class _Entry:
     reference: Any
     size_bytes: int
+    at_once: bool
 
 
 class VolumeCache:
-    """References to decoded series, the least recently used given up first.
+    """References to decoded series, the least recently used given up first. Safe in many threads.
 
     Parameters
     ----------
@@ -28,21 +34,42 @@ class VolumeCache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def get(self, wanted: JobInput) -> tuple[Any, bool]:
-        """The reference of a volume, and whether it was already asked for."""
-        entry = self._entries.pop(wanted.key, None)
-        shared = entry is not None
-        if entry is None:
-            entry = _Entry(load_task.remote(wanted.request), wanted.request.size_bytes)
-        self._entries[wanted.key] = entry
-        while len(self._entries) > 1 and self._size() > self._limit:
-            self._entries.popitem(last=False)
-        return entry.reference, shared
+    def get(
+        self, wanted: JobInput, load_at_once: Callable[[LoadRequest], Any] | None = None
+    ) -> tuple[Any, bool]:
+        """The reference of a volume, and whether it was already asked for.
+
+        Parameters
+        ----------
+        load_at_once : callable, optional
+            Decodes without waiting for a free processor, for somebody who waits; it is used unless
+            the volume is there or already on this way.
+        """
+        with self._lock:
+            entry = self._entries.pop(wanted.key, None)
+            if entry and load_at_once and not entry.at_once and not _is_there(entry):
+                entry = None
+            shared = entry is not None
+            if entry is None:
+                load = load_at_once or load_task.remote
+                size_bytes = wanted.request.size_bytes
+                entry = _Entry(load(wanted.request), size_bytes, load_at_once is not None)
+            self._entries[wanted.key] = entry
+            while len(self._entries) > 1 and self._size() > self._limit:
+                self._entries.popitem(last=False)
+            return entry.reference, shared
 
     def forget(self, key: str) -> None:
         """Give up a volume whose decoding failed, so that it is tried again."""
-        self._entries.pop(key, None)
+        with self._lock:
+            self._entries.pop(key, None)
 
     def _size(self) -> int:
         return sum(entry.size_bytes for entry in self._entries.values())
+
+
+def _is_there(entry: _Entry) -> bool:
+    ready, _ = ray.wait([entry.reference], timeout=0, fetch_local=False)
+    return bool(ready)
