@@ -25,8 +25,8 @@ from ennead_pipelines.jobs.states import now
 from ennead_pipelines.lanes import Lane
 from ennead_pipelines.metrics import JOBS
 from ennead_pipelines.notes import note, result_links
-from ennead_pipelines.run.documents import finding_document
 from ennead_pipelines.run.calls import tell_call
+from ennead_pipelines.run.documents import finding_document
 from ennead_pipelines.run.faults import Fault
 from ennead_pipelines.run.requests import JobOutput
 from ennead_pipelines.tables import findings, jobs
