@@ -115,9 +115,7 @@ def at_threshold(scores: npt.ArrayLike, truth: npt.ArrayLike, threshold: float) 
     called = values >= threshold
     tp, fn = int((called & positive).sum()), int((~called & positive).sum())
     tn, fp = int((~called & ~positive).sum()), int((called & ~positive).sum())
-    return AtThreshold(
-        threshold, proportion(tp, tp + fn), proportion(tn, tn + fp), tp, fn, tn, fp
-    )
+    return AtThreshold(threshold, proportion(tp, tp + fn), proportion(tn, tn + fp), tp, fn, tn, fp)
 
 
 def _pair(scores: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Values, Truth]:
