@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,27 @@ def temporary_directory(home: Path, place: str = "0") -> Path:
     return Path(tempfile.gettempdir()) / f"ennead-{digest}-{place}"
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRoom:
+    """What one task may ask for: no more than the largest node has, or it would wait for ever.
+
+    Parameters
+    ----------
+    memory_bytes : float
+        That Ray gives to tasks there; 0 when it is not known, and then memory is not asked for.
+    """
+
+    cpus: float
+    memory_bytes: float = 0.0
+
+    def options(self, cpu: float, ram_mib: int) -> dict[str, float]:
+        """Ray's options of a task that needs ``cpu`` processors and ``ram_mib``."""
+        found = {"num_cpus": min(cpu, self.cpus)}
+        if self.memory_bytes:
+            found["memory"] = int(min(ram_mib * 1024.0**2, self.memory_bytes))
+        return found
+
+
 class RayRuntime:
     """The Ray that this process computes on.
 
@@ -65,6 +87,7 @@ class RayRuntime:
         self._settings = settings
         self._directory = temporary_directory(settings.home, place)
         self.cpus = 0.0
+        self.room = NodeRoom(1.0)
         self._started = False
 
     @property
@@ -115,6 +138,7 @@ class RayRuntime:
                 ) from error
         self._started = True
         self.cpus = float(ray.cluster_resources().get("CPU", 1.0))
+        self.room = _largest_node([n["Resources"] for n in ray.nodes() if n["Alive"]])
         log.info("ray is up", local=self.is_local, cpus=self.cpus)
 
     def is_alive(self) -> bool:
@@ -191,6 +215,13 @@ class RayRuntime:
                 old.unlink()
             else:
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def _largest_node(nodes: list[dict[str, float]]) -> NodeRoom:
+    cpus = max((float(node.get("CPU", 0.0)) for node in nodes), default=1.0)
+    return NodeRoom(
+        max(1.0, cpus), max((float(node.get("memory", 0.0)) for node in nodes), default=0.0)
+    )
 
 
 @contextmanager

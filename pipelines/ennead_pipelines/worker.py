@@ -86,7 +86,7 @@ def _run_jobs(
     runtime.start()
     leases = LeaseKeeper(queue, settings.pipelines.lease_s)
     leases.start()
-    dispatcher = Dispatcher(settings, archive, queue, catalogue, leases, runtime.cpus)
+    dispatcher = Dispatcher(settings, archive, queue, catalogue, leases, runtime.cpus, runtime.room)
     while not stop.is_set():
         try:
             dispatcher.step(_IDLE_SECONDS)

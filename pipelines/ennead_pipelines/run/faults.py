@@ -34,6 +34,14 @@ class Fault:
     detail_key: str
     values: Mapping[str, str | int | float] = field(default_factory=dict)
 
+    @property
+    def end_keys(self) -> tuple[str, str]:
+        """Text keys of the reason and of the timeline, for a job that fails for this."""
+        room, _, name = self.detail_key.rpartition(".")
+        if not room:
+            return f"jobs.reason.{name}", f"timeline.{name}"
+        return f"{room}.reason.{name}", f"{room}.timeline.{name}"
+
 
 class JobTimeout(Exception):
     """A package ran longer than its manifest's ``timeout_s`` and was stopped."""

@@ -7,7 +7,7 @@ bytes go back to the worker process. Refuses whatever the package refuses.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydicom import dcmread
@@ -15,17 +15,27 @@ from pydicom.dataset import Dataset
 
 from ennead.contracts import ProgressSink, RunContext
 from ennead.findings import Result
-from ennead.plugins import load_pipeline
 from ennead_pipelines.encode import EncodedResults, ResultIdentity, SourceSeries, encode
 from ennead_pipelines.encode.header import AlgorithmType
 from ennead_pipelines.run.check import checked, without_declined
-from ennead_pipelines.run.fresh import forget_other_versions
+from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.output import job_output
+from ennead_pipelines.run.package import run_package
 from ennead_pipelines.run.requests import JobOutput, Loaded, MeasureRequest
 
 
-def measure(request: MeasureRequest, loaded: Sequence[Loaded], progress: ProgressSink) -> JobOutput:
+def measure(
+    request: MeasureRequest,
+    loaded: Sequence[Loaded],
+    progress: ProgressSink,
+    on_overrun: Callable[[Overrun], None] | None = None,
+) -> JobOutput:
     """Run one job on decoded volumes.
+
+    Parameters
+    ----------
+    on_overrun : callable, optional
+        See :func:`~ennead_pipelines.run.package.run_package`.
 
     Raises
     ------
@@ -37,15 +47,13 @@ def measure(request: MeasureRequest, loaded: Sequence[Loaded], progress: Progres
     by_input = dict(zip(request.inputs, loaded, strict=True))
     volumes = {name: each.volume for name, each in by_input.items()}
     begun = time.perf_counter()
-    forget_other_versions(request.manifest, request.manifest_digest)
-    pipeline = load_pipeline(request.manifest)
     context = RunContext(
         volumes=volumes,
         thresholds=dict(request.thresholds),
         progress=progress,
         declined=frozenset(request.declined),
     )
-    raw = checked(pipeline.run(context), request.manifest, volumes)
+    raw = checked(run_package(request, context, on_overrun), request.manifest, volumes)
     measured = time.perf_counter()
     results = without_declined(raw, request.declined)
     progress(1.0, "jobs.step.encoding")

@@ -92,5 +92,10 @@ def _misbehave(how: str) -> None:
         raise RuntimeError("the package failed on purpose")
     if how == "crash":
         os._exit(3)
+    if how == "hungry":
+        kept = []
+        while len(kept) < 100:
+            kept.append(np.ones(2**22))  # 32 MiB
+            time.sleep(0.01)
     if how.startswith("slow"):
         time.sleep(float(how.removeprefix("slow") or 30.0))

@@ -1,0 +1,33 @@
+"""Running a package's own code, inside its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ennead.contracts import RunContext
+from ennead.findings import Result
+from ennead.plugins import load_pipeline
+from ennead_pipelines.run.fresh import forget_other_versions
+from ennead_pipelines.run.limits import Overrun, RunGuard, RunLimits
+from ennead_pipelines.run.requests import MeasureRequest
+
+
+def run_package(
+    request: MeasureRequest,
+    context: RunContext,
+    on_overrun: Callable[[Overrun], None] | None = None,
+) -> list[Result]:
+    """Everything the package returns.
+
+    Parameters
+    ----------
+    on_overrun : callable, optional
+        What to do when the package passes its limits of memory or processor time; without it,
+        they are not watched.
+    """
+    forget_other_versions(request.manifest, request.manifest_digest)
+    pipeline = load_pipeline(request.manifest)
+    if on_overrun is None:
+        return list(pipeline.run(context))
+    with RunGuard(RunLimits.of(request.manifest.runtime), on_overrun):
+        return list(pipeline.run(context))
