@@ -14,9 +14,11 @@ def routers() -> list[APIRouter]:
         packages,
         queue,
         review,
+        rules,
+        site,
         studies,
         timeline,
     )
 
-    modules = (studies, timeline, jobs, findings, review, packages, queue, events)
+    modules = (studies, timeline, jobs, findings, review, packages, queue, rules, site, events)
     return [module.router for module in modules]

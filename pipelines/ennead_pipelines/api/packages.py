@@ -10,11 +10,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from sqlalchemy import Connection, func, select
 
-from ennead.app.dependencies import DatabaseDependency, LanguageDependency, require
+from ennead.app.dependencies import (
+    DatabaseDependency,
+    LanguageDependency,
+    SettingsDependency,
+    require,
+)
 from ennead.plugins import DiscoveredPackage, InputRule, Manifest
 from ennead.security import Permission, Principal
 from ennead_pipelines.api.common import CatalogueDependency
 from ennead_pipelines.api.function_items import function_item
+from ennead_pipelines.api.site_items import SiteItems
 from ennead_pipelines.lanes import Lane, Sight, sight_of
 from ennead_pipelines.networks.as_package import ModelPackage, lane_of
 from ennead_pipelines.packages import PackageState, states, switch
@@ -31,6 +37,7 @@ Manager = Annotated[Principal, Depends(require(Permission.PACKAGE_MANAGE))]
 def list_packages(
     principal: Viewer,
     database: DatabaseDependency,
+    settings: SettingsDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
 ) -> dict[str, Any]:
@@ -42,7 +49,13 @@ def list_packages(
         sight = sight_of(connection, principal)
         known = [s for s in states(connection, catalogue.all()) if _seen(s.package, sight)]
         counts = _counts(connection)
-    return {"packages": [_item(each, counts[each.package.id], language) for each in known]}
+        site = SiteItems(connection, settings, catalogue.all())
+    return {
+        "packages": [
+            _item(each, counts[each.package.id], language) | site.of(each.package, language)
+            for each in known
+        ]
+    }
 
 
 @router.post("/{package_id}/enable")
@@ -50,11 +63,12 @@ def enable(
     package_id: str,
     principal: Manager,
     database: DatabaseDependency,
+    settings: SettingsDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
 ) -> dict[str, Any]:
     """Run the package on studies that arrive from now on."""
-    return _switch(package_id, principal, database, language, catalogue, enabled=True)
+    return _switch(package_id, principal, database, settings, language, catalogue, enabled=True)
 
 
 @router.post("/{package_id}/disable")
@@ -62,17 +76,19 @@ def disable(
     package_id: str,
     principal: Manager,
     database: DatabaseDependency,
+    settings: SettingsDependency,
     language: LanguageDependency,
     catalogue: CatalogueDependency,
 ) -> dict[str, Any]:
     """Leave the package out from now on; its results stay."""
-    return _switch(package_id, principal, database, language, catalogue, enabled=False)
+    return _switch(package_id, principal, database, settings, language, catalogue, enabled=False)
 
 
 def _switch(
     package_id: str,
     principal: Principal,
     database: DatabaseDependency,
+    settings: SettingsDependency,
     language: str,
     catalogue: CatalogueDependency,
     *,
@@ -84,7 +100,8 @@ def _switch(
     with database.read() as connection:
         state = next(s for s in states(connection, packages) if s.package.id == package_id)
         counts = _counts(connection)
-    return _item(state, counts[package_id], language)
+        site = SiteItems(connection, settings, packages)
+    return _item(state, counts[package_id], language) | site.of(state.package, language)
 
 
 def _seen(package: DiscoveredPackage, sight: Sight) -> bool:
