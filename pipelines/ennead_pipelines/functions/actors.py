@@ -1,0 +1,75 @@
+"""The warm processes that interactive functions run in; neither asks Ray for a processor.
+
+``CallActor`` measures and nothing else: when a function does not return, it is killed and Ray
+starts it again. ``ErrandActor`` does what nobody waits for: decoding a series and writing DICOM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import ray
+
+from ennead_pipelines.functions.requests import CallAnswer, CallRequest
+from ennead_pipelines.run.requests import JobOutput, Loaded, LoadRequest
+
+_MEASURING: Final = ("numpy", "scipy.ndimage", "ennead_pipelines.functions.execute")
+_ERRANDS: Final = (
+    "ennead_pacs.rendering",
+    "ennead_pipelines.run.load",
+    "highdicom",
+    "ennead_pipelines.functions.execute",
+)
+
+
+class CallWorker:
+    """Measures calls, one at a time."""
+
+    def warm(self, modules: Sequence[str]) -> int:
+        """Import what calls need, packages' own modules included."""
+        from ennead_pipelines.functions.execute import warm
+
+        return warm([*_MEASURING, *modules])
+
+    def call(self, request: CallRequest, loaded: Loaded) -> CallAnswer:
+        """Run a function on a decoded series."""
+        from ennead_pipelines.functions.execute import call
+
+        return call(request, loaded, _silent)
+
+
+class ErrandWorker:
+    """Decodes series and encodes answers."""
+
+    def warm(self) -> int:
+        """Import what errands need."""
+        from ennead_pipelines.functions.execute import warm
+
+        return warm(_ERRANDS)
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Decode a series."""
+        from ennead_pipelines.run.load import load
+
+        return load(request)
+
+    def encode(
+        self,
+        request: CallRequest,
+        answer: CallAnswer,
+        loaded: Loaded,
+        parameters: Mapping[str, str],
+    ) -> JobOutput:
+        """Write an answer as DICOM."""
+        from ennead_pipelines.functions.execute import encode_call
+
+        return encode_call(request, answer, loaded, parameters)
+
+
+def _silent(fraction: float, text_key: str) -> None:
+    del fraction, text_key
+
+
+CallActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(CallWorker)
+ErrandActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(ErrandWorker)
