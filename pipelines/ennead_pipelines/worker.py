@@ -79,6 +79,7 @@ def _run_jobs(
     place: str,
 ) -> None:
     from ennead_gpu.ray import RayRuntime
+    from ennead_pipelines.functions.loop import FunctionLoop
     from ennead_pipelines.run.dispatch import Dispatcher
     from ennead_pipelines.run.leases import LeaseKeeper
 
@@ -87,6 +88,9 @@ def _run_jobs(
     leases = LeaseKeeper(queue, settings.pipelines.lease_s)
     leases.start()
     dispatcher = Dispatcher(settings, archive, queue, catalogue, leases, runtime.cpus, runtime.room)
+    functions = FunctionLoop(settings, archive, queue, catalogue, leases, dispatcher.volumes)
+    calls = threading.Thread(target=functions.run, args=(stop,), name="functions", daemon=True)
+    calls.start()
     while not stop.is_set():
         try:
             dispatcher.step(_IDLE_SECONDS)
@@ -98,6 +102,7 @@ def _run_jobs(
             dispatcher.abandon()
             runtime.kill()
             os._exit(RAY_GONE)
+    calls.join(timeout=10)
     dispatcher.drain()
     leases.stop()
     runtime.stop()

@@ -10,6 +10,7 @@ def routers() -> list[APIRouter]:
     from ennead_pipelines.api import (
         events,
         findings,
+        functions,
         jobs,
         packages,
         queue,
@@ -20,5 +21,8 @@ def routers() -> list[APIRouter]:
         timeline,
     )
 
-    modules = (studies, timeline, jobs, findings, review, packages, queue, rules, site, events)
+    modules = (
+        *(studies, timeline, jobs, findings, review, functions),
+        *(packages, queue, rules, site, events),
+    )
     return [module.router for module in modules]
