@@ -38,6 +38,7 @@ async function call<T>(method: string, address: string, body?: unknown): Promise
 export const api = {
   get: <T>(address: string) => call<T>('GET', address),
   post: <T>(address: string, body: unknown = {}) => call<T>('POST', address, body),
+  put: <T>(address: string, body: unknown) => call<T>('PUT', address, body),
   delete: <T>(address: string) => call<T>('DELETE', address),
 };
 

@@ -2,7 +2,8 @@
 
 export type FindingState = 'proposed' | 'accepted' | 'edited' | 'rejected';
 export type AIState = 'none' | 'waiting' | 'running' | 'ready' | 'reviewed' | 'refused' | 'failed';
-export type JobState = 'waiting' | 'running' | 'done' | 'refused' | 'failed' | 'superseded';
+export type JobState =
+  'waiting' | 'running' | 'done' | 'refused' | 'failed' | 'superseded' | 'cancelled';
 
 export interface Session {
   name: string;

@@ -14,6 +14,8 @@ import { Frame } from './parts/Frame';
 const StudyPage = lazy(() => import('./pages/StudyPage'));
 const ImagesPage = lazy(() => import('./pages/ImagesPage'));
 const PackagesPage = lazy(() => import('./pages/PackagesPage'));
+const QueuePage = lazy(() => import('./pages/QueuePage'));
+const RulesPage = lazy(() => import('./pages/RulesPage'));
 
 export function App() {
   return (
@@ -47,6 +49,8 @@ function Inside() {
           <Route path="/studies/:studyUID" element={<StudyPage />} />
           <Route path="/studies/:studyUID/images" element={<ImagesPage session={session.data} />} />
           <Route path="/packages" element={<PackagesPage session={session.data} />} />
+          <Route path="/queue" element={<QueuePage session={session.data} />} />
+          <Route path="/rules" element={<RulesPage session={session.data} />} />
           <Route path="*" element={<Navigate to="/studies" replace />} />
         </Routes>
       </Suspense>

@@ -41,6 +41,7 @@ export function useLiveEvents(): void {
       client.setQueryData(['progress', progress.study_uid], progress);
       if (before?.state !== progress.state) study(progress.study_uid);
     });
+    on('queue', () => stale(['queue']));
     on<{ study_uid: string }>('study', (data) => study(data.study_uid));
     on<{ study_uid: string }>('finding', (data) => study(data.study_uid));
     let dropped = false;

@@ -22,6 +22,7 @@ const JOB_COLOUR: Record<JobState, string> = {
   refused: 'gray',
   failed: 'red',
   superseded: 'gray',
+  cancelled: 'gray',
 };
 
 export function Urgent() {

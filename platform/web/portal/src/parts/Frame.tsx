@@ -18,6 +18,7 @@ import { api } from '../../../shared/api';
 import type { Session } from '../../../shared/types';
 import { useLiveEvents } from '../live';
 import { useNode } from '../node';
+import { EngineMenu } from './EngineMenu';
 import { LanguageSwitch } from './LanguageSwitch';
 import { Logo } from './Logo';
 
@@ -52,6 +53,7 @@ export function Frame({ session, children }: { session: Session; children: React
               <NavLink to="/packages" className="en-nav">
                 {t('portal.nav.packages')}
               </NavLink>
+              <EngineMenu permissions={session.permissions} />
             </Group>
           </Group>
           <Group gap="xs" wrap="nowrap">
