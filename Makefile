@@ -18,13 +18,15 @@ help: ## list the targets
 
 setup: $(VENV)/.installed web ## make .venv with everything installed, and build the web
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt models/requirements-nnunet.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Ennead needs Python 3.11 or newer; $(PYTHON) is older. Run: make setup PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "$(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,models]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps \
+		--requirement models/requirements-nnunet.txt
 	@touch $@
 
 web: $(VENV)/.installed

@@ -150,7 +150,8 @@ class ModelManifest(Table):
     def _tensor(self) -> ModelManifest:
         given = self.input
         if self.brings_own_transforms:
-            if given.orientation or given.spacing_mm or given.shape or given.channels:
+            turned = given.orientation and self.runner != "nnunet"
+            if turned or given.spacing_mm or given.shape or given.channels:
                 raise ValueError(
                     f"runner {self.runner!r} brings its own preprocessing; leave out "
                     "input.orientation, spacing_mm, shape and channels"

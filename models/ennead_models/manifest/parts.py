@@ -58,7 +58,9 @@ class ModelInput(Table):
 
     Networks of the runners ``onnx`` and ``torchscript`` get what is written here. MONAI bundles
     and nnU-Net folders bring their own preprocessing; for them ``orientation``, ``spacing_mm``,
-    ``shape`` and ``channels`` stay empty.
+    ``shape`` and ``channels`` stay empty. An nnU-Net folder may state the ``orientation`` of its
+    training arrays, which it does not record itself; the default is ``SPL``, as scanners store
+    axial slices (``SAR`` where the plans name the reader ``NibabelIOWithReorient``).
     """
 
     name: str = Field("image", pattern=ID)
