@@ -73,9 +73,9 @@ def test_no_text_claims_a_clearance(language: str) -> None:
 def test_every_refusal_code_and_state_has_words() -> None:
     en = platform_texts("en")
     types = (WEB / "shared" / "types.ts").read_text(encoding="utf-8")
-    ai = re.search(r"AIState = (.*);", types)
-    job = re.search(r"JobState = (.*);", types)
-    finding = re.search(r"FindingState = (.*);", types)
+    ai = re.search(r"AIState =([^;]*);", types)
+    job = re.search(r"JobState =([^;]*);", types)
+    finding = re.search(r"FindingState =([^;]*);", types)
     assert ai and job and finding
     for family, found in (
         ("portal.ai.state", ai),
