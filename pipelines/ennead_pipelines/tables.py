@@ -100,6 +100,8 @@ jobs: Final = Table(
     Column("rule", String(120), nullable=False, default=""),
     # What the images were like (kVp, thickness, manufacturer …), for drift.
     Column("features", JSONDocument, nullable=False, default=dict),
+    # Models that the package may ask: id → digest.
+    Column("models", JSONDocument, nullable=False, default=dict),
     Column("durations", JSONDocument, nullable=False, default=dict),
     # Counts the times that it was put back after an end: a cancelled workitem stays cancelled.
     Column("generation", Integer, nullable=False, default=0),

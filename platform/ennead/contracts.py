@@ -8,7 +8,7 @@ registers with the launcher under the entry-point group ``ennead.services``).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -201,6 +201,48 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What an installed network says of one volume.
+
+    Parameters
+    ----------
+    model, version, digest : str
+        Which one; the digest enters the identity of the results made from it.
+    trained_on : str
+        The training material, to be said where the results are.
+    labels : uint16[z, y, x] or None
+        On the volume's grid; 0 is nothing. None for a classifier.
+    values : mapping
+        Label id → its value in ``labels``.
+    scores : mapping
+        For a classifier: label id → score of 0 to 1.
+    """
+
+    model: str
+    version: str
+    digest: str
+    trained_on: str
+    labels: LabelVolume | None = None
+    values: Mapping[str, int] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def mask(self, label_id: str) -> Mask:
+        """bool[z, y, x] of a label; selects nothing where it was not found.
+
+        Raises
+        ------
+        NotFound
+            The model has no such label, or gives no labels.
+        """
+        if self.labels is None or label_id not in self.values:
+            known = ", ".join(sorted(self.values)) if self.labels is not None else "none"
+            raise NotFound(
+                f"Model {self.model} {self.version} segments no {label_id!r}; it segments {known}."
+            )
+        return np.asarray(self.labels == self.values[label_id])
+
+
+@dataclass(frozen=True, slots=True)
 class Anatomy:
     """What lies where in one volume; computed once per series and shared by every package.
 
@@ -296,7 +338,8 @@ class RunContext:
     returned for them is dropped. ``anatomy`` maps an input's name to the structures that its
     manifest rule asks for. ``priors`` are earlier findings of this patient and package that no
     reader rejected, newest first; a finding that is one of them carries its ``tracking_uid`` on.
-    ``clinical`` holds the facts that the manifest names and that are known.
+    ``clinical`` holds the facts that the manifest names and that are known. ``models`` has those
+    of the manifest's models that are installed and active, by id; ask one with a volume.
     """
 
     volumes: Mapping[str, Volume]
@@ -306,6 +349,7 @@ class RunContext:
     declined: frozenset[str] = frozenset()
     anatomy: Mapping[str, Anatomy] = field(default_factory=dict)
     priors: Sequence[PriorFinding] = ()
+    models: Mapping[str, Callable[[Volume], ModelAnswer]] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -107,8 +107,10 @@ def _switch(
 def _seen(package: DiscoveredPackage, sight: Sight) -> bool:
     if not isinstance(package, ModelPackage):
         return True
+    if package.lane is None:
+        return False  # it does not run: the models page has it
     version = package.manifest.version if package.manifest else ""
-    return sight.sees(package.lane or "", package.id, version)
+    return sight.sees(package.lane, package.id, version)
 
 
 def _counts(connection: Connection) -> dict[str, dict[str, int]]:

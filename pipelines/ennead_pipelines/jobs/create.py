@@ -126,6 +126,7 @@ def _terms(terms: JobTerms) -> dict[str, Any]:
         "not_before": terms.not_before or now(),
         "thresholds": dict(terms.thresholds),
         "rule": terms.rule,
+        "models": dict(terms.models),
     }
 
 
@@ -150,9 +151,7 @@ def _record_choices(connection: Connection, identity: JobIdentity, selection: Se
         connection.execute(insert(series_choices), rows)
 
 
-def _revive(
-    connection: Connection, job_id: str, selection: Selection, terms: JobTerms
-) -> bool:
+def _revive(connection: Connection, job_id: str, selection: Selection, terms: JobTerms) -> bool:
     """A superseded job whose inputs are current again: its result counts again, or it runs."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
     if row.state != JobState.SUPERSEDED:

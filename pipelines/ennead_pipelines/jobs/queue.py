@@ -31,6 +31,7 @@ class Job:
     content_digest: str
     lane: str = "active"
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
     function: str = ""
     call: Mapping[str, Any] = field(default_factory=dict)
 
@@ -244,6 +245,7 @@ def _job(row: Row[Any]) -> Job:
         row.content_digest,
         row.lane,
         {name: float(value) for name, value in row.thresholds.items()},
+        dict(row.models),
         row.function,
         dict(row.call),
     )

@@ -28,9 +28,12 @@ class JobTerms:
         Threshold id → value in force; part of the job's identity.
     rule : str
         Name of the site rule that decided; "" when none did.
+    models : mapping
+        Model id → digest of the version that the package may ask; part of the job's identity.
     """
 
     priority: int = ROUTINE
     not_before: dt.datetime | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     rule: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)

@@ -35,7 +35,7 @@ class InstalledModels:
         self._found: tuple[ModelPackage, ...] = ()
 
     def __call__(self) -> tuple[ModelPackage, ...]:
-        """Every installed version that is not retired, by id and version."""
+        """Every installed version, by id and version; retired ones finish what waits for them."""
         with self._lock:
             if time.monotonic() - self._at > self._seconds:
                 self._look()
@@ -46,11 +46,7 @@ class InstalledModels:
         with self._database.read() as connection:
             newest = connection.execute(select(func.max(model_events.c.id))).scalar() or 0
             if newest != self._newest:
-                self._found = tuple(
-                    as_package(model)
-                    for model in installed(connection)
-                    if model.state is not ModelState.RETIRED
-                )
+                self._found = tuple(as_package(model) for model in installed(connection))
                 self._newest = newest
 
 

@@ -20,6 +20,7 @@ from ennead.settings import Settings
 from ennead_gpu.ray import NodeRoom
 from ennead_pipelines.jobs import Job, JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
+from ennead_pipelines.networks.dispatch import network_of, sources_of
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.faults import Fault, JobTimeout, classify
 from ennead_pipelines.run.features import features_of
@@ -146,6 +147,8 @@ class Dispatcher:
             organisation=self._settings.portal.site_name,
             seg_encoding=self._settings.pipelines.seg_encoding,
             at=at,
+            network=network_of(package, self._settings),
+            models=sources_of(job.models, self._catalogue, self._settings),
         )
         reference = measure_task.options(
             **self._room.options(manifest.runtime.cpu, manifest.runtime.ram_mib)

@@ -12,6 +12,7 @@ from ennead.errors import (
     ContractError,
     EncodedResultInvalid,
     InputError,
+    ModelError,
     NonReproducibleResult,
 )
 from ennead_pipelines.run.inputs import InputsChanged
@@ -64,6 +65,8 @@ def classify(error: BaseException) -> Fault:
         return Fault("retry", "jobs.detail.encoding")
     if isinstance(cause, ContractError):
         return Fault("retry", "jobs.detail.contract")
+    if isinstance(cause, ModelError):
+        return Fault("fail", "networks.model", {"message": cause.message})
     if isinstance(cause, InputError):
         return Fault("refuse", "refusal.undecodable", {"detail": cause.message})
     if isinstance(cause, ArchiveError):

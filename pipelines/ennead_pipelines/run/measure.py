@@ -13,7 +13,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from ennead.contracts import ProgressSink, RunContext
+from ennead.contracts import ModelAnswer, ProgressSink, RunContext, Volume
 from ennead.findings import Result
 from ennead_pipelines.encode import EncodedResults, ResultIdentity, SourceSeries, encode
 from ennead_pipelines.encode.header import AlgorithmType
@@ -52,12 +52,13 @@ def measure(
         thresholds=dict(request.thresholds),
         progress=progress,
         declined=frozenset(request.declined),
+        models=_models(request, progress),
     )
     raw = checked(run_package(request, context, on_overrun), request.manifest, volumes)
     measured = time.perf_counter()
     results = without_declined(raw, request.declined)
     progress(1.0, "jobs.step.encoding")
-    encoded = encode_results(request, results, by_input)
+    encoded = encode_results(request, results, by_input, parameters=_asked(request))
     done = time.perf_counter()
     durations_s = {
         "load": max(each.duration_s for each in loaded),
@@ -65,6 +66,27 @@ def measure(
         "encode": done - measured,
     }
     return job_output(request, results, encoded, volumes, durations_s)
+
+
+def _models(
+    request: MeasureRequest, progress: ProgressSink
+) -> Mapping[str, Callable[[Volume], ModelAnswer]]:
+    if not request.models:
+        return {}
+    from ennead_pipelines.networks.needs import callables
+
+    return callables(request.models, request.thresholds, progress)
+
+
+def _asked(request: MeasureRequest) -> Mapping[str, str]:
+    """What the results say about the models that took part."""
+    if request.network is None and not request.models:
+        return {}
+    from ennead_pipelines.networks.answer import parameters
+    from ennead_pipelines.networks.needs import said_parameters
+
+    own = parameters(request.network) if request.network else {}
+    return own | said_parameters(request.models)
 
 
 def encode_results(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ennead.contracts import RunContext
+from ennead.contracts import Pipeline, RunContext
 from ennead.findings import Result
 from ennead.plugins import load_pipeline
 from ennead_pipelines.run.fresh import forget_other_versions
@@ -25,9 +25,17 @@ def run_package(
         What to do when the package passes its limits of memory or processor time; without it,
         they are not watched.
     """
-    forget_other_versions(request.manifest, request.manifest_digest)
-    pipeline = load_pipeline(request.manifest)
+    pipeline = _pipeline(request)
     if on_overrun is None:
         return list(pipeline.run(context))
     with RunGuard(RunLimits.of(request.manifest.runtime), on_overrun):
         return list(pipeline.run(context))
+
+
+def _pipeline(request: MeasureRequest) -> Pipeline:
+    if request.network is not None:
+        from ennead_pipelines.networks.pipeline import ModelPipeline
+
+        return ModelPipeline(request.network)
+    forget_other_versions(request.manifest, request.manifest_digest)
+    return load_pipeline(request.manifest)

@@ -11,6 +11,7 @@ from ennead.findings import Finding, Refusal
 from ennead.geometry import Grid
 from ennead.identifiers import InstanceUID, JobID, SeriesUID, StudyUID, TrackingUID
 from ennead.plugins import Manifest
+from ennead_pipelines.networks.source import ModelSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class MeasureRequest:
     at : datetime
         Written as the results' content date: the job's creation, so that a repeated run writes
         the same bytes.
+    network : ModelSource or None
+        The model that runs as this package; None for a package with code.
+    models : tuple of ModelSource
+        Models that the package may ask.
     """
 
     job_id: JobID
@@ -73,6 +78,8 @@ class MeasureRequest:
     organisation: str
     seg_encoding: str
     at: dt.datetime
+    network: ModelSource | None = None
+    models: tuple[ModelSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sqlalchemy import Connection, Row, select
@@ -20,6 +20,7 @@ from ennead_pipelines.jobs.states import JobState
 from ennead_pipelines.jobs.terms import JobTerms
 from ennead_pipelines.lanes import Lane
 from ennead_pipelines.networks.as_package import ModelPackage, lane_of
+from ennead_pipelines.networks.needs import models_for
 from ennead_pipelines.notes import note
 from ennead_pipelines.select import Selection, match, read_candidates
 from ennead_pipelines.site.decide import Decision, SiteControl
@@ -38,6 +39,8 @@ class PackagePlan:
     ----------
     selection : Selection
         As the package sees the study, whatever the site wants.
+    models : mapping
+        Model id → digest of each model that the package may ask.
     """
 
     study_uid: StudyUID
@@ -46,6 +49,7 @@ class PackagePlan:
     selection: Selection
     decision: Decision
     facts: StudyFacts
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Outcome:
@@ -65,8 +69,9 @@ class PackagePlan:
     def identity(self) -> JobIdentity:
         """Of the job that this becomes; a skipped run is known by what the site said."""
         digest = self.package.digest
-        thresholds = self.decision.thresholds
-        made = identify(self.study_uid, self.manifest, digest, self.effective, thresholds)
+        asked = {f"model.{name}": model for name, model in self.models.items()}
+        settings: dict[str, float | str] = {**self.decision.thresholds, **asked}
+        made = identify(self.study_uid, self.manifest, digest, self.effective, settings)
         refusal = self.decision.refusal
         if self.outcome != "skipped" or refusal is None:
             return made
@@ -78,7 +83,9 @@ class PackagePlan:
         """How the job runs."""
         decision = self.decision
         rule = "" if self.outcome == "refused" else decision.rule
-        return JobTerms(decision.priority, decision.not_before, decision.thresholds, rule)
+        return JobTerms(
+            decision.priority, decision.not_before, decision.thresholds, rule, self.models
+        )
 
 
 def plan_study(
@@ -90,15 +97,18 @@ def plan_study(
     at: dt.datetime,
     *,
     urgent: bool = False,
+    only: Collection[str] | None = None,
 ) -> list[PackagePlan] | None:
     """Match every package's manifest and put it before the site's rules; nothing is written.
 
     Parameters
     ----------
     packages : sequence
-        Those that are switched on.
+        Those that are switched on; packages may ask the models among them.
     at : datetime
         Aware: when the study was complete.
+    only : collection of str or None
+        Ids of the packages to look at; None looks at all.
 
     Returns
     -------
@@ -109,7 +119,11 @@ def plan_study(
     ------
     NotFound, ArchiveError
     """
-    usable = [(p, p.manifest) for p in packages if p.manifest is not None]
+    usable = [
+        (p, p.manifest)
+        for p in packages
+        if p.manifest is not None and (only is None or p.id in only)
+    ]
     wanted = {m for _, manifest in usable for rule in manifest.input for m in rule.modality}
     candidates = read_candidates(archive, study_uid, wanted)
     if not candidates:
@@ -124,7 +138,8 @@ def plan_study(
         selection = match(manifest, candidates)
         lane = lane_of(package) or Lane.SHADOW  # not released: only a test asks
         decision = control.decide(manifest, selection, facts, at, lane=lane, urgent=urgent)
-        found.append(PackagePlan(study_uid, package, manifest, selection, decision, facts))
+        models = models_for(manifest, packages, decision.lane)
+        found.append(PackagePlan(study_uid, package, manifest, selection, decision, facts, models))
     return found
 
 

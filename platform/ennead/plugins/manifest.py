@@ -14,6 +14,7 @@ from ennead.errors import ManifestInvalid
 from ennead.plugins.facts import ClinicalRules, PriorRule
 from ennead.plugins.functions import FunctionChoice, FunctionInput, FunctionRule, check_functions
 from ennead.plugins.inputs import InputRule, Preference, Requirement
+from ennead.plugins.models import ModelNeedText
 from ennead.plugins.outputs import ExpectedValue, OutputRule, ReferenceCase, ThresholdRule
 from ennead.plugins.part import ID, Bounds, CodeRule, Part
 from ennead.plugins.probes import ProbeRule
@@ -77,6 +78,10 @@ class Runtime(Part):
     timeout_s: float = Field(600.0, gt=0)
     deterministic: bool = True
     """Required for results whose identity is a digest of their inputs."""
+    sandbox: bool = False
+    """Run apart from the platform, as packages of other distributions always are."""
+    environment: Literal["shared", "venv"] = "shared"
+    """``venv``: an interpreter and libraries of its own, made by ``ennead packages environment``."""
 
 
 class Manifest(Part):
@@ -100,6 +105,8 @@ class Manifest(Part):
     intended_use: IntendedUse
     input: list[InputRule] = Field(min_length=1)
     clinical: ClinicalRules = ClinicalRules()
+    models: list[ModelNeedText] = []
+    """Models asked when they are installed and active: ``["head_structures>=1.0"]``."""
     runtime: Runtime = Runtime()
     output: list[OutputRule] = Field(min_length=1)
     threshold: list[ThresholdRule] = []

@@ -131,11 +131,11 @@ def test_versions_stand_beside_each_other_and_a_change_is_seen_at_once(
     assert catalogue.get("bright", "sha256:other") is None
     install("active", version="1.1.0")
     lanes = {p.manifest.version: p.lane for p in catalogue.all() if p.manifest}
-    assert lanes == {"1.1.0": Lane.ACTIVE}  # the older one is retired
+    assert lanes == {"1.0.0": None, "1.1.0": Lane.ACTIVE}  # the older one is retired
     with database.begin() as connection:
         rollback(connection, "bright", SCIENTIST, reason="worse on thin slices")
     lanes = {p.manifest.version: p.lane for p in catalogue.all() if p.manifest}
-    assert lanes == {"1.0.0": Lane.ACTIVE}
+    assert lanes == {"1.0.0": Lane.ACTIVE, "1.1.0": None}
 
 
 def test_a_model_with_a_packages_id_is_broken(install: Install, database: Database) -> None:

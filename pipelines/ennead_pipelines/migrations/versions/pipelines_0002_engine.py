@@ -24,6 +24,7 @@ def _columns() -> list[sa.Column[object]]:
         sa.Column("thresholds", JSONDocument, nullable=False, server_default="{}"),
         sa.Column("rule", sa.String(120), nullable=False, server_default=""),
         sa.Column("features", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("models", JSONDocument, nullable=False, server_default="{}"),
         sa.Column("durations", JSONDocument, nullable=False, server_default="{}"),
     ]
 
