@@ -8,7 +8,7 @@ passed down; nothing else reads the environment.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -126,6 +126,8 @@ class PipelineSettings(_Group):
     """Runs of one job before it is given up as failed."""
     seg_encoding: str = Field("labelmap", pattern="^(labelmap|binary)$")
     """Segmentation form to write: ``labelmap`` (RLE) or ``binary``."""
+    sandbox: Literal["required", "preferred", "off"] = "preferred"
+    """Isolation of others' packages: ``required`` (all of it, or no run), ``preferred``, ``off``."""
     function_workers: int = Field(1, ge=1, le=16)
     """Calls of interactive functions measured side by side; each keeps a warm process."""
 
