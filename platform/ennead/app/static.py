@@ -25,7 +25,17 @@ from ennead.texts import translate
 
 VIEWER_SCRIPTS = "'wasm-unsafe-eval' 'unsafe-eval'"
 """The image codecs in WebAssembly that the viewer brings build functions from strings."""
-PORTAL_PAGES = ("/", "/login", "/packages", "/studies")
+PORTAL_PAGES = (
+    "/",
+    "/devices",
+    "/login",
+    "/models",
+    "/models/new",
+    "/packages",
+    "/queue",
+    "/rules",
+    "/studies",
+)
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' {scripts}; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -77,6 +87,10 @@ def mount(app: FastAPI, settings: Settings) -> None:
         """The portal at one study."""
         return _page(request, files, "/portal/index.html")
 
+    def facts_page(request: Request, name: str) -> Response:
+        """The portal at the facts of one model or package."""
+        return _page(request, files, "/portal/index.html")
+
     def viewer(request: Request) -> Response:
         """The viewer, for whoever is logged in."""
         if getattr(request.state, "principal", None) is None:
@@ -101,6 +115,8 @@ def mount(app: FastAPI, settings: Settings) -> None:
     app.add_api_route(
         "/studies/{study_uid}/images", study_page, methods=methods, include_in_schema=False
     )
+    for address in ("/models/{name}", "/packages/{name}"):
+        app.add_api_route(address, facts_page, methods=methods, include_in_schema=False)
     app.add_api_route("/viewer", viewer, methods=methods, include_in_schema=False)
     app.add_api_route("/{path:path}", asset, methods=methods, include_in_schema=False)
 
