@@ -47,7 +47,10 @@
     │   ├── ReferenceCaseFailed    ENN-0808   does not reproduce here
     │   ├── LicenceNotAccepted     ENN-0809
     │   ├── TransitionRefused      ENN-0810   not from this state, or no reason
-    │   └── PredictionCancelled    ENN-0811
+    │   ├── PredictionCancelled    ENN-0811
+    │   ├── OutputNotFinite        ENN-0812   the network gave NaN
+    │   ├── DeviceMemoryExhausted  ENN-0813   smaller tiles and the CPU did not help (MemoryError)
+    │   └── DeviceBusy             ENN-0814   waited too long for a device     (TimeoutError)
     ├── ConfigurationError         ENN-0601                                    (ValueError)
     └── ServiceError               ENN-0701   a part of the system is not there (RuntimeError)
         └── NoAnswerInTime         ENN-0702   a call was not answered in time (HTTP 504)
@@ -354,6 +357,24 @@ class PredictionCancelled(ModelError):
     """A prediction was cancelled between two tiles; nothing is lost but its time."""
 
     code = "ENN-0811"
+
+
+class OutputNotFinite(ModelError):
+    """A network gave values that are no numbers, so no label can be trusted."""
+
+    code = "ENN-0812"
+
+
+class DeviceMemoryExhausted(ModelError, MemoryError):
+    """A run needs more memory than the device, or its lease, has."""
+
+    code = "ENN-0813"
+
+
+class DeviceBusy(ModelError, TimeoutError):
+    """No device had room for a run within its time."""
+
+    code = "ENN-0814"
 
 
 class ConfigurationError(EnneadError, ValueError):
