@@ -51,7 +51,7 @@ export default function QueuePage({ session }: { session: Session }) {
               value={decimal(queue.rates.studies_per_hour.toFixed(0), i18n.language)}
             />
           </SimpleGrid>
-          <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
+          <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md" mb="md">
             <Section title={t('engine.queue.running')}>
               <Entries
                 entries={queue.running}

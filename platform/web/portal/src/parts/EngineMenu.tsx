@@ -25,6 +25,9 @@ export function EngineMenu({ permissions }: { permissions: string[] }) {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
+        <Menu.Item component={NavLink} to="/packages" hiddenFrom="xs">
+          {t('portal.nav.packages')}
+        </Menu.Item>
         {pages.map((page) => (
           <Menu.Item key={page.to} component={NavLink} to={page.to}>
             {t(`engine.nav.${page.key}`)}

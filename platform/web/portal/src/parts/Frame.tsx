@@ -50,7 +50,7 @@ export function Frame({ session, children }: { session: Session; children: React
               <NavLink to="/studies" className="en-nav">
                 {t('portal.nav.studies')}
               </NavLink>
-              <NavLink to="/packages" className="en-nav">
+              <NavLink to="/packages" className="en-nav en-roomy">
                 {t('portal.nav.packages')}
               </NavLink>
               <EngineMenu permissions={session.permissions} />

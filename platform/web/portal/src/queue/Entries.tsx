@@ -51,7 +51,13 @@ function Line({ entry, mayManage }: { entry: QueueEntry; mayManage: boolean }) {
                 {entry.position}.
               </Text>
             )}
-            <Text component={Link} to={`/studies/${entry.study_uid}`} size="sm" fw={600}>
+            <Text
+              component={Link}
+              to={`/studies/${entry.study_uid}`}
+              size="sm"
+              fw={600}
+              className="en-link"
+            >
               {name || t('portal.no_name')}
             </Text>
             <Text size="sm">{entry.title}</Text>

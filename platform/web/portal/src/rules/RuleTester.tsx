@@ -74,7 +74,13 @@ export function RuleTester({ proposed }: { proposed: Rule[] | null }) {
       {studies.map((study) => (
         <div key={study.study_uid} className="en-output">
           <Group gap={8}>
-            <Text component={Link} to={`/studies/${study.study_uid}`} size="sm" fw={600}>
+            <Text
+              component={Link}
+              to={`/studies/${study.study_uid}`}
+              size="sm"
+              fw={600}
+              className="en-link"
+            >
               {study.description || t('portal.no_description')}
             </Text>
             <Text size="xs" c="dimmed">
