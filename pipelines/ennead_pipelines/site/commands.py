@@ -224,7 +224,7 @@ def _replayed(
     given = (document.rules, document.thresholds) if document else (None, None)
     proposal = propose(known, control, *given)
     with _archive(settings, database) as archive:
-        made = replay(database, archive, proposal.packages, proposal.control, wanted)
+        made = replay(database, archive, proposal, wanted)
     return replay_json(made, lang or settings.portal.language)
 
 

@@ -15,10 +15,17 @@ from ennead_pipelines.site.validate import check_rules, check_thresholds
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Packages that would be on, and the rules and thresholds that would be in force."""
+    """Packages that would be on, and the rules and thresholds that would be in force.
+
+    Parameters
+    ----------
+    only : frozenset of str or None
+        The packages that the test asks for; None takes all that are on.
+    """
 
     packages: tuple[DiscoveredPackage, ...]
     control: SiteControl
+    only: frozenset[str] | None = None
 
 
 def propose(
@@ -51,16 +58,16 @@ def propose(
         manifest = by_id[name].manifest
         if manifest is not None:
             check_thresholds(manifest, values)
-    on = [
+    only = None if packages is None else frozenset(packages)
+    on = tuple(
         state.package
         for state in known
-        if (state.enabled if packages is None else state.package.id in packages)
-        and state.package.usable
-    ]
+        if state.package.usable and (state.enabled or state.package.id in (only or ()))
+    )
     tried = SiteControl(
         zone=control.zone,
         rules=control.rules if rules is None else tuple(rules),
         thresholds={**control.thresholds, **(thresholds or {})},
         revision=control.revision,
     )
-    return Proposal(tuple(on), tried)
+    return Proposal(on, tried, only)

@@ -18,11 +18,11 @@ from sqlalchemy import Connection, Row, select
 from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.errors import NotFound
-from ennead.plugins import DiscoveredPackage
 from ennead_pipelines.jobs.states import JobState
 from ennead_pipelines.site.cohort import Cohort, choose
 from ennead_pipelines.site.decide import SiteControl
 from ennead_pipelines.site.plan import PackagePlan, plan_study
+from ennead_pipelines.site.propose import Proposal
 from ennead_pipelines.tables import jobs
 
 
@@ -81,8 +81,7 @@ class Replay:
 def replay(
     database: Database,
     archive: Archive,
-    packages: Sequence[DiscoveredPackage],
-    control: SiteControl,
+    proposal: Proposal,
     wanted: Cohort,
     at: dt.datetime | None = None,
 ) -> Replay:
@@ -101,7 +100,15 @@ def replay(
     for row in rows:
         when = at or row.settled_at or row.updated_at
         try:
-            plans = plan_study(database, archive, row.study_uid, packages, control, when)
+            plans = plan_study(
+                database,
+                archive,
+                row.study_uid,
+                proposal.packages,
+                proposal.control,
+                when,
+                only=proposal.only,
+            )
         except NotFound:
             continue  # deleted meanwhile
         if plans is None:
@@ -110,7 +117,7 @@ def replay(
         found.append(ReplayedStudy(row, when, compared))
     there = {row.study_uid for row in rows}
     missing = tuple(uid for uid in wanted.studies if uid not in there)
-    return Replay(control, tuple(found), missing, time.perf_counter() - begun)
+    return Replay(proposal.control, tuple(found), missing, time.perf_counter() - begun)
 
 
 def _jobs_of(connection: Connection, study_uids: Sequence[str]) -> dict[str, list[Row[Any]]]:

@@ -62,12 +62,13 @@ def rerun(
     if not said:
         raise InputError("Running again needs a reason; it is kept with the study.")
     archive.study(study_uid)
-    chosen = [s.package for s in packages if s.enabled and package in ("", s.package.id)]
-    if package and not chosen:
+    on = [s.package for s in packages if s.enabled]
+    if package and not any(p.id == package for p in on):
         if not any(s.package.id == package for s in packages):
             raise NotFound(f"No package {package[:40]!r} is installed here.")
         raise Conflict(f"Package {package!r} is switched off; enable it first.")
-    plans = plan_study(database, archive, study_uid, chosen, control, now())
+    only = {package} if package else None
+    plans = plan_study(database, archive, study_uid, on, control, now(), only=only)
     if plans is None:
         raise Conflict(f"Study {study_uid} holds nothing but results; there is nothing to run on.")
     with database.begin() as connection:
