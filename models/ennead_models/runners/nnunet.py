@@ -312,7 +312,7 @@ def _check_contract(manifest: ModelManifest, channels: int, labels: Any) -> None
             f"{manifest.id} gives {heads} channels; its manifest says {manifest.output.channels}. "
             "Correct output.channels and the labels, or take the right folder."
         )
-    known = {int(v) for v in labels.all_labels if isinstance(v, int)}
+    known = {int(v) for v in labels.all_labels if isinstance(v, int | np.integer)}
     unknown = [label.value for label in manifest.label if known and label.value not in known]
     if unknown:
         raise TensorMismatch(
