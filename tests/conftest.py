@@ -19,7 +19,10 @@ AT = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
 
 
 #: Tests that start whole servers or Ray: one after the other, beside the light ones.
-HEAVY = ("journeys", "gpu", "platform/test_serve", "platform/test_process", "pipelines/run")
+HEAVY = (
+    *("journeys", "gpu", "platform/test_serve", "platform/test_process"),
+    *("pipelines/run", "pipelines/functions"),
+)
 
 
 def _group(item: pytest.Item) -> str:

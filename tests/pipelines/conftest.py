@@ -66,6 +66,19 @@ def ct_files(tmp_path: Path) -> Callable[..., list[Path]]:
     return write
 
 
+@pytest.fixture(scope="session")
+def ray_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Ray for all tests of this room."""
+    from ennead_gpu.ray import RayRuntime
+
+    home: Path = tmp_path_factory.mktemp("ray-home")
+    options = {"cpus": 2, "object_store_bytes": 100 * 1024**2}
+    runtime = RayRuntime(Settings.load(home, ray=options))
+    runtime.start()
+    yield runtime
+    runtime.stop()
+
+
 @pytest.fixture
 def archive(settings: Settings, database: Database) -> Iterator[Archive]:
     opened = open_archive(settings, database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from ennead.app.problems import problem
 from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.errors import NoAnswerInTime
+from ennead.findings import Refusal, RefusalCode
 from ennead.identifiers import SeriesUID, StudyUID
 from ennead.security import Permission, Principal
 from ennead_pipelines.api.common import (
@@ -32,7 +33,7 @@ from ennead_pipelines.api.common import (
 from ennead_pipelines.api.documents import finding_item, finding_rows, last_decisions
 from ennead_pipelines.api.function_items import function_item
 from ennead_pipelines.api.jobs import refusal_item, refusals_by_job
-from ennead_pipelines.functions.answer import STORING, refusal_document
+from ennead_pipelines.functions.answer import refusal_document
 from ennead_pipelines.functions.ask import (
     LOOK_SECONDS,
     FunctionOf,
@@ -204,12 +205,16 @@ def _candidate(function: FunctionOf, read: ReadSeries, desk: _Desk) -> dict[str,
 def _answer(row: Row[Any], desk: _Desk) -> dict[str, Any]:
     """Findings and refusals of a job that has an answer, stored or about to be."""
     folder = folder_of(desk.catalogue, row.package)
-    if row.state == JobState.RUNNING and row.step == STORING:
-        items, refused = _fresh(row, desk.language, folder), row.answer["refusals"]
+    with desk.database.read() as connection:
+        refused: list[Any] = list(refusals_by_job(connection, [row.id]).get(row.id, []))
+    if row.state == JobState.RUNNING:
+        items = _fresh(row, desk.language, folder)
+        refused += row.answer["refusals"]
         state = "storing" if items else str(JobState.REFUSED)
     else:
-        items, refused = _stored(row, desk, folder)
-        state = row.state
+        items, state = _stored(row, desk, folder), row.state
+        if state == JobState.FAILED and not refused:
+            refused = [_reason(row)]
     return {
         "job": row.id,
         "state": state,
@@ -234,23 +239,15 @@ def _fresh(row: Row[Any], language: str, folder: Path | None) -> list[dict[str, 
     return [finding_item(each, None, language, folder) for each in rows]
 
 
-def _stored(
-    row: Row[Any], desk: _Desk, folder: Path | None
-) -> tuple[list[dict[str, Any]], Sequence[Any]]:
+def _stored(row: Row[Any], desk: _Desk, folder: Path | None) -> list[dict[str, Any]]:
     with desk.database.read() as connection:
         rows = finding_rows(connection, findings.c.job_id == row.id)
         decided = last_decisions(connection, [each.id for each in rows])
-        refused: Sequence[Any] = refusals_by_job(connection, [row.id]).get(row.id, [])
-    if row.state == JobState.FAILED and not refused:
-        refused = [_reason(row)]
-    items = [finding_item(each, decided.get(each.id), desk.language, folder) for each in rows]
-    return items, refused
+    return [finding_item(each, decided.get(each.id), desk.language, folder) for each in rows]
 
 
 def _reason(row: Row[Any]) -> dict[str, Any]:
     """Why a job failed whose package is not there to say more."""
-    from ennead.findings import Refusal, RefusalCode
-
     refusal = Refusal(RefusalCode.FAILED, "", row.reason_key, row.reason_values)
     return refusal_document(refusal, None)
 

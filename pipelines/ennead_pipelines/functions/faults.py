@@ -54,6 +54,11 @@ def refusal_of(error: BaseException, job_id: str) -> Refusal:
     return Refusal(RefusalCode.FAILED, "", key, values)
 
 
+def process_is_lost(error: BaseException) -> bool:
+    """Whether the process that measured has to be replaced."""
+    return isinstance(error, CallTimeout | ray.exceptions.RayActorError)
+
+
 def volume_is_suspect(error: BaseException) -> bool:
     """Whether the series should be decoded again before the next call."""
     return isinstance(_cause(error), InputError | ArchiveError) or isinstance(error, _LOST)

@@ -19,11 +19,12 @@ import structlog
 from ennead.contracts import Archive
 from ennead.plugins import FunctionRule, Manifest
 from ennead.settings import Settings
-from ennead_pipelines.functions.actors import CallActor, ErrandActor
+from ennead_pipelines.functions.actors import CallSlot, ErrandActor
 from ennead_pipelines.functions.answer import answer_document, leave_answer
 from ennead_pipelines.functions.faults import (
     CallTimeout,
     VersionGone,
+    process_is_lost,
     refusal_of,
     volume_is_suspect,
 )
@@ -61,7 +62,7 @@ class _Call:
     stage: str
     reference: Any
     deadline: float
-    slot: int = -1
+    slot: CallSlot | None = None
     answer: CallAnswer | None = None
 
 
@@ -95,10 +96,8 @@ class FunctionLoop:
         self._awake_until = 0.0
         self._storing = ThreadPoolExecutor(1, thread_name_prefix="functions-store")
         self._errands: Any = ErrandActor.remote()
-        self._workers: list[Any] = [
-            CallActor.remote() for _ in range(settings.pipelines.function_workers)
-        ]
-        self._warming = [self._errands.warm.remote(), *map(self._warm, self._workers)]
+        self._warming = self._errands.warm.remote()
+        self._slots = [CallSlot(self._modules) for _ in range(settings.pipelines.function_workers)]
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; what runs then is given back."""
@@ -147,7 +146,7 @@ class FunctionLoop:
 
     def _free(self) -> int:
         busy = sum(each.stage != "encode" for each in self._calls.values())
-        return len(self._workers) - busy
+        return len(self._slots) - busy
 
     def _begin(self, job: Job) -> None:
         digest = job.identity.manifest_digest
@@ -179,15 +178,14 @@ class FunctionLoop:
 
     def _advance_one(self, each: _Call) -> bool:
         ready, _ = ray.wait([each.reference], timeout=0.002, fetch_local=False)
-        if not ready:
+        slot = self._free_slot() if ready and each.stage == "load" else None
+        if not ready or (each.stage == "load" and slot is None):
             if time.monotonic() > each.deadline:
                 raise CallTimeout(self._limit(each))
             return False
-        if each.stage == "load":
-            slots = {c.slot for c in self._calls.values() if c.stage == "call"}
-            each.slot = next(n for n in range(len(self._workers)) if n not in slots)
-            each.reference = self._workers[each.slot].call.remote(each.request, each.volume)
-            each.stage = "call"
+        if slot is not None:
+            each.slot, each.stage = slot, "call"
+            each.reference = slot.call(each.request, each.volume)
             each.deadline = time.monotonic() + each.rule.timeout_s
         elif each.stage == "call":
             self._answered(each, ray.get(each.reference))
@@ -196,6 +194,10 @@ class FunctionLoop:
             self._calls.pop(each.job.id)
             self._storing.submit(self._store, each, output)
         return True
+
+    def _free_slot(self) -> CallSlot | None:
+        taken = {id(each.slot) for each in self._calls.values() if each.stage == "call"}
+        return next((s for s in self._slots if id(s) not in taken and s.is_warm()), None)
 
     def _answered(self, each: _Call, answer: CallAnswer) -> None:
         each.answer = answer
@@ -234,10 +236,7 @@ class FunctionLoop:
             exc_info=error,
         )
         if each is not None:
-            if isinstance(error, CallTimeout):
-                self._stop(each)
-            if volume_is_suspect(error):
-                self._volumes.forget(each.key)
+            self._recover(each, error)
         refusal = refusal_of(error, job.id)
         try:
             manifest = each.manifest if each else None
@@ -245,23 +244,30 @@ class FunctionLoop:
         finally:
             self._drop(job.id)
 
-    def _stop(self, each: _Call) -> None:
-        """End the process that does not come back; Ray starts it again, and it warms up."""
-        actor = self._workers[each.slot] if each.stage == "call" else self._errands
-        ray.kill(actor, no_restart=False)
-        self._warming = [self._warm(actor) if each.stage == "call" else actor.warm.remote()]
+    def _recover(self, each: _Call, error: BaseException) -> None:
+        """What the next call needs."""
+        if volume_is_suspect(error):
+            self._volumes.forget(each.key)
+        if not process_is_lost(error):
+            return
+        if each.stage == "call" and each.slot is not None:
+            each.slot.replace()
+        elif isinstance(error, CallTimeout):
+            ray.kill(self._errands, no_restart=False)
 
     def _limit(self, each: _Call) -> float:
         return {"load": LOAD_SECONDS, "call": each.rule.timeout_s}.get(each.stage, ENCODE_SECONDS)
 
-    def _warm(self, actor: Any) -> Any:
-        modules = [
-            rule.call.partition(":")[0]
-            for package in self._catalogue.all()
-            if package.manifest
-            for rule in package.manifest.function
-        ]
-        return actor.warm.remote(sorted(set(modules)))
+    def _modules(self) -> list[str]:
+        """Where the functions of installed packages are."""
+        return sorted(
+            {
+                rule.call.partition(":")[0]
+                for package in self._catalogue.all()
+                if package.manifest
+                for rule in package.manifest.function
+            }
+        )
 
     def _drop(self, job_id: str) -> None:
         self._calls.pop(job_id, None)

@@ -1,8 +1,7 @@
-"""One Ray for all tests of this folder, and a worker's loop driven by hand."""
+"""A worker's loop driven by hand."""
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,6 @@ from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.dispatch import Dispatcher
 from ennead_pipelines.run.leases import LeaseKeeper
-
-
-@pytest.fixture(scope="session")
-def ray_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayRuntime]:
-    home: Path = tmp_path_factory.mktemp("ray-home")
-    options = {"cpus": 2, "object_store_bytes": 100 * 1024**2}
-    runtime = RayRuntime(Settings.load(home, ray=options))
-    runtime.start()
-    yield runtime
-    runtime.stop()
 
 
 @pytest.fixture
