@@ -85,7 +85,9 @@ def insert_ignore(
     connection: Connection, table: Table, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 ) -> int:
     """Insert; rows whose key exists are left alone. Returns how many were inserted."""
-    result = connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+    statement = _insert(connection, table).on_conflict_do_nothing()
+    # Without the option SQLAlchemy gives -1 for an INSERT on PostgreSQL.
+    result = connection.execute(statement.execution_options(preserve_rowcount=True), rows)
     return result.rowcount
 
 
