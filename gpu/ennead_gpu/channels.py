@@ -51,7 +51,10 @@ class Channel:
         for pair in (self.clip, self.clip_percentiles):
             if pair and not pair[0] < pair[1]:
                 raise ModelManifestInvalid(f"A clip range must rise; got {pair}.")
-        if self.clip_percentiles and not 0 <= self.clip_percentiles[0] < 100.0001:
+        if (
+            self.clip_percentiles
+            and not 0 <= min(self.clip_percentiles) < max(self.clip_percentiles) <= 100
+        ):
             raise ModelManifestInvalid(f"Percentiles are 0 to 100; got {self.clip_percentiles}.")
         if self.scale == "fixed" and (self.mean is None or not self.std or self.std <= 0):
             raise ModelManifestInvalid("scale 'fixed' needs mean and a positive std.")

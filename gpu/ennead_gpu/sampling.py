@@ -29,32 +29,37 @@ def resize(volume: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
     Returns
     -------
     float32[z, y, x]
-        Trilinear; along axes that shrink to half or less a triangle as wide as two new voxels.
+        Trilinear; along axes that shrink to half or less, the mean of the linear image over each
+        new voxel.
     """
+    import torch
     from torch.nn.functional import interpolate
 
+    for axis in (2, 1, 0):
+        if volume.shape[axis] >= ANTI_ALIAS_FROM * shape[axis]:
+            weights = torch.from_numpy(_means(volume.shape[axis], shape[axis])).to(volume.device)
+            volume = torch.tensordot(weights, volume, dims=([1], [axis])).movedim(0, axis)
     if tuple(volume.shape) == shape:
         return volume
-    ratio = [n / m for n, m in zip(volume.shape, shape, strict=True)]
-    if max(ratio) < ANTI_ALIAS_FROM:
-        made = interpolate(volume[None, None], size=shape, mode="trilinear", align_corners=False)
-        return made[0, 0]
-    depth = volume.shape[0]
-    planes = interpolate(
-        volume[:, None],
-        size=shape[1:],
-        mode="bilinear",
-        align_corners=False,
-        antialias=max(ratio[1:]) >= ANTI_ALIAS_FROM,
-    )
-    stack = interpolate(
-        planes.reshape(1, 1, depth, shape[1] * shape[2]),
-        size=(shape[0], shape[1] * shape[2]),
-        mode="bilinear",
-        align_corners=False,
-        antialias=ratio[0] >= ANTI_ALIAS_FROM,
-    )
-    return stack.reshape(shape)
+    made = interpolate(volume[None, None], size=shape, mode="trilinear", align_corners=False)
+    return made[0, 0]
+
+
+def _means(count: int, wanted: int) -> npt.NDArray[np.float32]:
+    """float32[wanted, count]: means over ``wanted`` equal parts of an axis of ``count`` planes.
+
+    The image is linear between the planes' centres and even beyond the first and last one; a
+    linear image thus keeps its value at each place, which a sampled smoothing kernel cannot give.
+    """
+    faces = np.arange(wanted + 1) * (count / wanted) - 0.5
+    # Integral, up to each face, of a hat of width 2 over each plane and one beyond either end.
+    t = faces[:, None] - np.arange(-1, count + 1)
+    hats = np.where(t < 0, np.clip(1 + t, 0, None) ** 2 / 2, 1 - np.clip(1 - t, 0, None) ** 2 / 2)
+    parts = np.diff(hats, axis=0)
+    weights = parts[:, 1:-1]
+    weights[:, 0] += parts[:, 0]
+    weights[:, -1] += parts[:, -1]
+    return np.asarray(weights * (wanted / count), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,13 @@ class AxisSamples:
         """
         half = 0.5 - _EPSILON if rising else 0.5 + _EPSILON
         last = count - 1
-        below = np.floor(places)
+        closest, below = np.floor(places + half), np.floor(places)
         return cls(
-            nearest=np.clip(np.floor(places + half), 0, last).astype(np.int64),
+            nearest=np.clip(closest, 0, last).astype(np.int64),
             below=np.clip(below, 0, last).astype(np.int64),
             above=np.clip(below + 1, 0, last).astype(np.int64),
             weight=(places - below).astype(np.float32),
-            inside=(places >= -0.5 - _EPSILON) & (places <= last + 0.5 + _EPSILON),
+            inside=(closest >= 0) & (closest <= last),
         )
 
     def reached(self, first: int, last: int) -> tuple[int, int]:
