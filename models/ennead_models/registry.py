@@ -224,6 +224,31 @@ def add_report(
     )
 
 
+def note_checked(
+    connection: Connection,
+    model: str,
+    version: str,
+    principal: Principal,
+    reference: Mapping[str, Any],
+) -> None:
+    """Keep what the reference case gave when it was run again, passed or not.
+
+    Raises
+    ------
+    NotFound
+        The version is not installed.
+    """
+    found = installed_version(connection, model, version, lock=True)
+    table = installed_models
+    connection.execute(
+        update(table)
+        .where(table.c.model == model, table.c.version == version)
+        .values(reference=dict(reference), reference_at=dt.datetime.now(dt.UTC))
+    )
+    states = (found.state, found.state)
+    _tell(connection, principal, "checked", model, version, states, detail={"reference": reference})
+
+
 def note_measured(
     connection: Connection, model: str, version: str, measured: Mapping[str, Any]
 ) -> None:
