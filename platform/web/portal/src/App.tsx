@@ -14,6 +14,7 @@ import { Frame } from './parts/Frame';
 const StudyPage = lazy(() => import('./pages/StudyPage'));
 const ImagesPage = lazy(() => import('./pages/ImagesPage'));
 const PackagesPage = lazy(() => import('./pages/PackagesPage'));
+const FactsPage = lazy(() => import('./pages/FactsPage'));
 const QueuePage = lazy(() => import('./pages/QueuePage'));
 const RulesPage = lazy(() => import('./pages/RulesPage'));
 
@@ -49,6 +50,14 @@ function Inside() {
           <Route path="/studies/:studyUID" element={<StudyPage />} />
           <Route path="/studies/:studyUID/images" element={<ImagesPage session={session.data} />} />
           <Route path="/packages" element={<PackagesPage session={session.data} />} />
+          <Route
+            path="/packages/:name"
+            element={<FactsPage kind="packages" session={session.data} />}
+          />
+          <Route
+            path="/models/:name"
+            element={<FactsPage kind="models" session={session.data} />}
+          />
           <Route path="/queue" element={<QueuePage session={session.data} />} />
           <Route path="/rules" element={<RulesPage session={session.data} />} />
           <Route path="*" element={<Navigate to="/studies" replace />} />
