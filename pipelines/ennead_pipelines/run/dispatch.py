@@ -31,6 +31,7 @@ from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.requests import JobOutput, MeasureRequest
 from ennead_pipelines.run.tasks import BoardActor, measure_task, warm_task
 from ennead_pipelines.run.volumes import VolumeCache
+from ennead_pipelines.sandbox.plan import plan_for
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +150,7 @@ class Dispatcher:
             at=at,
             network=network_of(package, self._settings),
             models=sources_of(job.models, self._catalogue, self._settings),
+            sandbox=plan_for(self._settings, package),
         )
         reference = measure_task.options(
             **self._room.options(manifest.runtime.cpu, manifest.runtime.ram_mib)

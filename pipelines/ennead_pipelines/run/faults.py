@@ -16,6 +16,7 @@ from ennead.errors import (
     NonReproducibleResult,
 )
 from ennead_pipelines.run.inputs import InputsChanged
+from ennead_pipelines.sandbox.faults import FINAL, Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def classify(error: BaseException) -> Fault:
     cause = error
     if isinstance(error, ray.exceptions.RayTaskError) and error.cause is not None:
         cause = error.cause
+    if isinstance(cause, Stopped):
+        return _stopped(cause)
     if isinstance(cause, NonReproducibleResult):
         return Fault("fail", "not_reproducible")
     if isinstance(cause, InputsChanged):
@@ -76,6 +79,13 @@ def classify(error: BaseException) -> Fault:
     if isinstance(error, _LOST):
         return Fault("retry", "jobs.detail.worker_lost")
     return Fault("retry", "jobs.detail.error")
+
+
+def _stopped(stopped: Stopped) -> Fault:
+    if stopped.kind in FINAL:
+        return Fault("fail", f"sandbox.{stopped.kind}", stopped.values)
+    name = {"lost": "worker_lost"}.get(stopped.kind, stopped.kind)
+    return Fault("retry", f"jobs.detail.{name}", stopped.values)
 
 
 _LOST = (

@@ -23,8 +23,18 @@ def run_package(
     ----------
     on_overrun : callable, optional
         What to do when the package passes its limits of memory or processor time; without it,
-        they are not watched.
+        they are not watched. In the sandbox the kernel holds it to them.
+
+    Raises
+    ------
+    Stopped
+        The package ran in the sandbox, and gave no results.
     """
+    if request.sandbox is not None:
+        from ennead_pipelines.sandbox import run_apart
+
+        manifest = request.manifest
+        return list(run_apart(request.sandbox, manifest, manifest.pipeline, context))
     pipeline = _pipeline(request)
     if on_overrun is None:
         return list(pipeline.run(context))

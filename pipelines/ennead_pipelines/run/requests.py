@@ -12,6 +12,7 @@ from ennead.geometry import Grid
 from ennead.identifiers import InstanceUID, JobID, SeriesUID, StudyUID, TrackingUID
 from ennead.plugins import Manifest
 from ennead_pipelines.networks.source import ModelSource
+from ennead_pipelines.sandbox.plan import SandboxPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class MeasureRequest:
         The model that runs as this package; None for a package with code.
     models : tuple of ModelSource
         Models that the package may ask.
+    sandbox : SandboxPlan or None
+        How the package runs apart; None runs it in the worker's own process.
     """
 
     job_id: JobID
@@ -80,6 +83,7 @@ class MeasureRequest:
     at: dt.datetime
     network: ModelSource | None = None
     models: tuple[ModelSource, ...] = ()
+    sandbox: SandboxPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
