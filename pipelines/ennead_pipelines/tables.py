@@ -117,6 +117,7 @@ jobs: Final = Table(
     Index("jobs_queue", "state", "priority", "not_before"),
     Index("jobs_study", "study_uid", "package"),
     Index("jobs_updated", "updated_at"),
+    Index("jobs_package", "package", "version", "finished_at"),
     Index("jobs_finished", "finished_at"),
 )
 
@@ -283,4 +284,65 @@ certificates: Final = Table(
     Column("added_at", UTCDateTime, nullable=False),
     Column("added_by", String(64), nullable=False),
     Index("certificates_package", "package"),
+)
+
+#: A version of a model over studies of the past, asked for by a person.
+reruns: Final = Table(
+    "reruns",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("model", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("lane", String(16), nullable=False),
+    # What was asked for: {"studies": […]} or {"filter": {…}}.
+    Column("criteria", JSONDocument, nullable=False),
+    Column("cancelled", Boolean, nullable=False, default=False),
+    Column("requested_by", String(64), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Index("reruns_model", "model", "version"),
+)
+
+rerun_studies: Final = Table(
+    "rerun_studies",
+    metadata,
+    Column("rerun_id", _ID, ForeignKey("reruns.id"), primary_key=True),
+    Column("study_uid", String(64), primary_key=True),
+    # pending | made | same | missing | cancelled
+    Column("outcome", String(16), nullable=False),
+    Column("job_id", String(32), nullable=False, default=""),
+    Index("rerun_studies_pending", "outcome", "rerun_id"),
+)
+
+#: How two results of one study differ; both are final, so that it is computed once.
+job_differences: Final = Table(
+    "job_differences",
+    metadata,
+    Column("from_job", String(32), primary_key=True),
+    Column("to_job", String(32), primary_key=True),
+    Column("document", JSONDocument, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+
+#: Runs of a model on a labelled set; the report is found by the digest of its own bytes.
+validations: Final = Table(
+    "validations",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("model", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("set_name", String(200), nullable=False),
+    # waiting | running | done | failed
+    Column("state", String(16), nullable=False),
+    Column("done", Integer, nullable=False, default=0),
+    Column("cases", Integer, nullable=False, default=0),
+    Column("error", Text, nullable=False, default=""),
+    Column("report_digest", String(80), nullable=False, default=""),
+    Column("report", Text, nullable=False, default=""),
+    Column("requested_by", String(64), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("finished_at", UTCDateTime),
+    Index("validations_model", "model", "version"),
+    Index("validations_report", "report_digest"),
 )

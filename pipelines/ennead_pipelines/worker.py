@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from ennead.database import Database
 from ennead.settings import Settings
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.networks.lifecycle import InstalledModels
+from ennead_pipelines.networks.reruns import Expander
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.prepare import Preparer
 from ennead_pipelines.settle import Settler
@@ -55,7 +56,9 @@ def run(
         preparer = Preparer(archive)
         preparer.start()
         settler = Settler(database, archive, settings, catalogue, preparer)
-        thread = threading.Thread(target=_settle, args=(settler, stop), name="settle", daemon=True)
+        expander = Expander(database, archive, settings.portal.zone, catalogue)
+        steps = (settler.step, expander.step)
+        thread = threading.Thread(target=_settle, args=(steps, stop), name="settle", daemon=True)
         thread.start()
         ready()
         try:
@@ -108,10 +111,11 @@ def _run_jobs(
     runtime.stop()
 
 
-def _settle(settler: Settler, stop: threading.Event) -> None:
+def _settle(steps: Sequence[Callable[[], bool]], stop: threading.Event) -> None:
+    """What arrives comes first; studies of the past while nothing does."""
     while not stop.is_set():
         try:
-            busy = settler.step()
+            busy = any(step() for step in steps)
         except Exception:  # the database may be away for a moment; the next round tries again
             log.exception("settling failed")
             stop.wait(2.0)

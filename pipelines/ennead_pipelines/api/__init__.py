@@ -12,7 +12,9 @@ def routers() -> list[APIRouter]:
         findings,
         functions,
         jobs,
+        networks,
         packages,
+        preview,
         queue,
         review,
         rules,
@@ -23,6 +25,6 @@ def routers() -> list[APIRouter]:
 
     modules = (
         *(studies, timeline, jobs, findings, review, functions),
-        *(packages, queue, rules, site, events),
+        *(packages, networks, preview, queue, rules, site, events),
     )
     return [module.router for module in modules]

@@ -29,6 +29,8 @@ READERS = (Role.RADIOLOGIST, Role.CLINICIAN, Role.TECHNOLOGIST)
 
 def as_model(package: DiscoveredPackage, state: str, **changes: Any) -> ModelPackage:
     values = {f.name: getattr(package, f.name) for f in fields(package)}
+    assert package.manifest is not None
+    values["manifest"] = package.manifest.model_copy(update={"function": []})  # models have none
     return ModelPackage(**(values | changes), state=ModelState(state))
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
+from ennead.app.web import create_app
 from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.geometry import Grid
 from ennead.plugins import DiscoveredPackage
-from ennead.security import Principal, Role
+from ennead.security import SYSTEM, Principal, Role, tokens
 from ennead.settings import Settings
 from ennead.testing.models import model_data
 from ennead_models.lifecycle import ModelState
@@ -19,11 +21,13 @@ from ennead_models.manifest import parse_model
 from ennead_models.predict import Prediction
 from ennead_models.records import InstalledModel, Pilot
 from ennead_models.registry import move, register
+from ennead_pipelines.api.common import close_archive
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.networks import warm
 from ennead_pipelines.networks.dispatch import network_of, sources_of
 from ennead_pipelines.networks.lifecycle import InstalledModels
+from ennead_pipelines.networks.reruns import Expander
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.finish import Finisher
@@ -181,3 +185,36 @@ def run_jobs(
         return outputs
 
     return run
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database, catalogue: PackageCatalogue) -> Iterator[Any]:
+    made = create_app(settings)
+    made.state.package_catalogue = catalogue
+    yield made
+    close_archive(made)
+    made.state.database.close()
+
+
+@pytest.fixture
+def client_of(app: Any, database: Database) -> Iterator[Callable[..., TestClient]]:
+    """A client with a token of a role."""
+    opened_clients: list[TestClient] = []
+
+    def make(role: Role = Role.DATA_SCIENTIST, name: str = "ds.lan") -> TestClient:
+        with database.begin() as connection:
+            secret = tokens.create(connection, SYSTEM, name=name, roles={role})
+        client = TestClient(app, headers={"Authorization": f"Bearer {secret}"})
+        opened_clients.append(client)
+        return client
+
+    yield make
+    for client in opened_clients:
+        client.close()
+
+
+@pytest.fixture
+def expander(
+    database: Database, archive: Archive, settings: Settings, catalogue: PackageCatalogue
+) -> Expander:
+    return Expander(database, archive, settings.portal.zone, catalogue)

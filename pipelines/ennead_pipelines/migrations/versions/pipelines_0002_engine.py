@@ -90,8 +90,64 @@ def upgrade() -> None:
     )
     op.create_index("certificates_package", "certificates", ["package"])
 
+    op.create_index("jobs_package", "jobs", ["package", "version", "finished_at"])
+    _networks()
+
+
+def _networks() -> None:
+    op.create_table(
+        "reruns",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("model", sa.String(64), nullable=False),
+        sa.Column("version", sa.String(32), nullable=False),
+        sa.Column("digest", sa.String(80), nullable=False),
+        sa.Column("lane", sa.String(16), nullable=False),
+        sa.Column("criteria", JSONDocument, nullable=False),
+        sa.Column("cancelled", sa.Boolean, nullable=False),
+        sa.Column("requested_by", sa.String(64), nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+    )
+    op.create_index("reruns_model", "reruns", ["model", "version"])
+    op.create_table(
+        "rerun_studies",
+        sa.Column("rerun_id", _ID, sa.ForeignKey("reruns.id"), primary_key=True),
+        sa.Column("study_uid", sa.String(64), primary_key=True),
+        sa.Column("outcome", sa.String(16), nullable=False),
+        sa.Column("job_id", sa.String(32), nullable=False),
+    )
+    op.create_index("rerun_studies_pending", "rerun_studies", ["outcome", "rerun_id"])
+    op.create_table(
+        "job_differences",
+        sa.Column("from_job", sa.String(32), primary_key=True),
+        sa.Column("to_job", sa.String(32), primary_key=True),
+        sa.Column("document", JSONDocument, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+    )
+    op.create_table(
+        "validations",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("model", sa.String(64), nullable=False),
+        sa.Column("version", sa.String(32), nullable=False),
+        sa.Column("digest", sa.String(80), nullable=False),
+        sa.Column("set_name", sa.String(200), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("done", sa.Integer, nullable=False),
+        sa.Column("cases", sa.Integer, nullable=False),
+        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("report_digest", sa.String(80), nullable=False),
+        sa.Column("report", sa.Text, nullable=False),
+        sa.Column("requested_by", sa.String(64), nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Column("finished_at", UTCDateTime),
+    )
+    op.create_index("validations_model", "validations", ["model", "version"])
+    op.create_index("validations_report", "validations", ["report_digest"])
+
 
 def downgrade() -> None:
+    for table in ("validations", "job_differences", "rerun_studies", "reruns"):
+        op.drop_table(table)
+    op.drop_index("jobs_package", "jobs")
     for table in (
         "certificates",
         "site_thresholds",
