@@ -162,6 +162,11 @@ def _fail(rest: str) -> None:
     raise RuntimeError("on purpose")
 
 
+def _crash(rest: str) -> None:
+    del rest
+    ctypes.string_at(0)
+
+
 DEEDS: Final[dict[str, Callable[[str], None]]] = {
     "dial": _dial,
     "dial-past-python": _dial_past_python,
@@ -178,7 +183,7 @@ DEEDS: Final[dict[str, Callable[[str], None]]] = {
     "print": _print,
     "tidy": _tidy,
     "fail": _fail,
-    "segfault": lambda _: ctypes.string_at(0) and None,
+    "segfault": _crash,
     "leave": lambda _: os._exit(0),
 }
 
