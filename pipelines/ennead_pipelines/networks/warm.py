@@ -86,18 +86,9 @@ class WarmModels:
 
 
 def _open(source: ModelSource, device: str) -> OpenedModel:
-    from ennead_models.runners import open_model
-    from ennead_models.weights import WeightsStore
+    from ennead_models.opening import open_installed
 
-    store = WeightsStore(source.weights_dir, source.limit_bytes)
-    return open_model(
-        source.manifest,
-        source.digest,
-        store,
-        device=device,
-        threads=source.threads,
-        code_accepted=source.code_accepted,
-    )
+    return open_installed(source.model, source.store, device=device, threads=source.threads)
 
 
 #: Those of this process.

@@ -146,7 +146,8 @@ def test_a_network_is_opened_once_and_the_oldest_is_closed(
             assert model.digest == source.digest
     assert (len(opened), warm.opened) == (3, 3)
     assert [model.closed for model in opened] == [False, True, False]
-    with warm.use(replace(sources[0], digest="sha256:other")):
+    other = replace(sources[0], model=replace(sources[0].model, digest="sha256:other"))
+    with warm.use(other):
         assert len(opened) == 4  # other weights are another network
     warm.close()
     assert all(model.closed for model in opened)
