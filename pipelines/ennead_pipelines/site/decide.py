@@ -116,6 +116,12 @@ class SiteControl:
             by_rule={k: v for k, v in thresholds.items() if k in action.thresholds},
         )
 
+    def needs_headers(self, study: StudyFacts) -> bool:
+        """Whether a rule asks for what the index does not hold of this study."""
+        conditions = [rule.condition for rule in self.rules if rule.enabled]
+        unknown_age = study.age_years is None
+        return any(c.manufacturer or (c.age_years and unknown_age) for c in conditions)
+
     def _thresholds(
         self, manifest: Manifest, rule: Rule | None
     ) -> tuple[dict[str, float], Refusal | None]:

@@ -25,6 +25,7 @@ from ennead_pipelines.notes import note
 from ennead_pipelines.select import Selection, match, read_candidates
 from ennead_pipelines.site.decide import Decision, SiteControl
 from ennead_pipelines.site.facts import StudyFacts, read_facts
+from ennead_pipelines.site.remembered import remembered
 from ennead_pipelines.site.say import action_parts
 from ennead_pipelines.tables import jobs
 
@@ -119,11 +120,7 @@ def plan_study(
     ------
     NotFound, ArchiveError
     """
-    usable = [
-        (p, p.manifest)
-        for p in packages
-        if p.manifest is not None and (only is None or p.id in only)
-    ]
+    usable = _usable(packages, only)
     wanted = {m for _, manifest in usable for rule in manifest.input for m in rule.modality}
     candidates = read_candidates(archive, study_uid, wanted)
     if not candidates:
@@ -131,16 +128,74 @@ def plan_study(
     with database.read() as connection:
         facts = read_facts(connection, study_uid, candidates)
     found = []
-    senders = facts.senders
     for package, manifest in usable:
-        if isinstance(package, ModelPackage) and not package.runs_for(senders):
-            continue  # a pilot of other senders
-        selection = match(manifest, candidates)
-        lane = lane_of(package) or Lane.SHADOW  # not released: only a test asks
-        decision = control.decide(manifest, selection, facts, at, lane=lane, urgent=urgent)
-        models = models_for(manifest, packages, decision.lane)
-        found.append(PackagePlan(study_uid, package, manifest, selection, decision, facts, models))
+        if runs_for(package, facts):
+            selection = match(manifest, candidates)
+            found.append(decide(package, manifest, selection, facts, packages, control, at, urgent))
     return found
+
+
+def plan_remembered(
+    connection: Connection,
+    study_uid: StudyUID,
+    packages: Sequence[DiscoveredPackage],
+    control: SiteControl,
+    at: dt.datetime,
+    *,
+    only: Collection[str] | None = None,
+) -> list[PackagePlan] | None:
+    """The same from what was written down when the study settled, by the index alone.
+
+    None where that does not do: images came since, a package has not looked at the study yet, or
+    a rule asks for what only headers say.
+    """
+    known = remembered(connection, study_uid)
+    if known is None or not known.candidates:
+        return None
+    facts = read_facts(connection, study_uid, known.candidates)
+    if control.needs_headers(facts):
+        return None
+    found = []
+    for package, manifest in _usable(packages, only):
+        if runs_for(package, facts):
+            selection = known.selections.get(package.digest)
+            if selection is None:
+                return None
+            found.append(decide(package, manifest, selection, facts, packages, control, at, False))
+    return found
+
+
+def runs_for(package: DiscoveredPackage, facts: StudyFacts) -> bool:
+    """False for the pilot of a model that is limited to other senders."""
+    return not isinstance(package, ModelPackage) or package.runs_for(facts.senders)
+
+
+def decide(
+    package: DiscoveredPackage,
+    manifest: Manifest,
+    selection: Selection,
+    facts: StudyFacts,
+    packages: Sequence[DiscoveredPackage],
+    control: SiteControl,
+    at: dt.datetime,
+    urgent: bool,
+) -> PackagePlan:
+    """Put one package's selection before the site's rules."""
+    lane = lane_of(package) or Lane.SHADOW  # not released: only a test asks
+    decision = control.decide(manifest, selection, facts, at, lane=lane, urgent=urgent)
+    models = models_for(manifest, packages, decision.lane)
+    study_uid = StudyUID(facts.study_uid)
+    return PackagePlan(study_uid, package, manifest, selection, decision, facts, models)
+
+
+def _usable(
+    packages: Sequence[DiscoveredPackage], only: Collection[str] | None
+) -> list[tuple[DiscoveredPackage, Manifest]]:
+    return [
+        (p, p.manifest)
+        for p in packages
+        if p.manifest is not None and (only is None or p.id in only)
+    ]
 
 
 def carry_out(connection: Connection, planned: PackagePlan) -> bool:

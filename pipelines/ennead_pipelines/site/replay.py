@@ -1,7 +1,8 @@
 """What would happen to stored studies, and what that changes: nothing runs, nothing is written.
 
-Reads the index, the prepared headers and the jobs there are. What only pixels can tell (probes,
-refusals during a run) stays open.
+Reads the index and what was written down when a study settled; headers only where a package has
+not looked at a study yet, images came since, or a rule asks for what only they say. What only
+pixels can tell (a refusal during a run) stays open.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from sqlalchemy import Connection, Row, select
 from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.errors import NotFound
+from ennead.identifiers import StudyUID
 from ennead_pipelines.jobs.states import JobState
 from ennead_pipelines.site.cohort import Cohort, choose
 from ennead_pipelines.site.decide import SiteControl
-from ennead_pipelines.site.plan import PackagePlan, plan_study
+from ennead_pipelines.site.plan import PackagePlan, plan_remembered, plan_study
 from ennead_pipelines.site.propose import Proposal
 from ennead_pipelines.tables import jobs
 
@@ -100,15 +102,7 @@ def replay(
     for row in rows:
         when = at or row.settled_at or row.updated_at
         try:
-            plans = plan_study(
-                database,
-                archive,
-                row.study_uid,
-                proposal.packages,
-                proposal.control,
-                when,
-                only=proposal.only,
-            )
+            plans = _plans(database, archive, row.study_uid, proposal, when)
         except NotFound:
             continue  # deleted meanwhile
         if plans is None:
@@ -118,6 +112,21 @@ def replay(
     there = {row.study_uid for row in rows}
     missing = tuple(uid for uid in wanted.studies if uid not in there)
     return Replay(proposal.control, tuple(found), missing, time.perf_counter() - begun)
+
+
+def _plans(
+    database: Database,
+    archive: Archive,
+    study_uid: StudyUID,
+    proposal: Proposal,
+    at: dt.datetime,
+) -> list[PackagePlan] | None:
+    packages, control, only = proposal.packages, proposal.control, proposal.only
+    with database.read() as connection:
+        known = plan_remembered(connection, study_uid, packages, control, at, only=only)
+    if known is not None:
+        return known
+    return plan_study(database, archive, study_uid, packages, control, at, only=only)
 
 
 def _jobs_of(connection: Connection, study_uids: Sequence[str]) -> dict[str, list[Row[Any]]]:

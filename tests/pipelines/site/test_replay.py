@@ -96,6 +96,46 @@ def test_the_rules_in_force_change_nothing(
     assert outcomes == ["run", "skipped"]
 
 
+def test_settled_studies_are_judged_by_the_index_alone_with_the_same_answer(
+    arrive: Arrive,
+    settle: Callable[[], None],
+    tried: Callable[..., Replay],
+    put_rules: Any,
+    archive: Archive,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_rules(SKIP_CT1)
+    arrive("dimse:CT1@a", "1", KVP=80)
+    arrive("dimse:CT2@a", "2", KVP=80, StudyInstanceUID="1.2.3")
+    arrive("dimse:CT2@a", "3", StudyInstanceUID="1.2.3", SeriesNumber=2)
+    derived = ["DERIVED", "SECONDARY", "MPR"]
+    arrive("dimse:CT2@a", "4", StudyInstanceUID="1.2.3", SeriesNumber=3, ImageType=derived)
+    arrive("stow:gateway", "5", BodyPartExamined="HEAD")
+    settle()
+
+    def answer(*rules: dict[str, Any]) -> list[Any]:
+        found: list[Any] = replay_json(tried(*rules), "vi")["studies"]
+        for package in (package for study in found for package in study["packages"]):
+            package["series"].sort(key=lambda series: series["series_uid"])
+            del package["not_before"]
+        return found
+
+    def unreadable(_: Any) -> Any:
+        raise AssertionError("headers were read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "metadata", unreadable)
+        quick = [answer(), answer({"name": "all"})]
+        with pytest.raises(AssertionError, match="headers were read"):
+            answer({"name": "by maker", "condition": {"manufacturer": ["x"]}})
+    monkeypatch.setattr("ennead_pipelines.site.replay.plan_remembered", lambda *_, **__: None)
+    assert quick == [answer(), answer({"name": "all"})]
+    outcomes = [package["outcome"] for study in quick[0] for package in study["packages"]]
+    assert outcomes == ["refused", "run", "skipped"]
+    refused = [r["subject"] for study in quick[1] for r in study["packages"][0]["refusals"]]
+    assert refused == ["", "", "mean_hu"]
+
+
 def test_thresholds_versions_and_what_never_happened(
     arrive: Arrive, settle: Callable[[], None], tried: Callable[..., Replay], database: Database
 ) -> None:
