@@ -7,25 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
-
-from ennead.contracts import InstanceRecord, RunContext, SeriesRecord
+from ennead.contracts import RunContext
 from ennead.errors import ContractError
 from ennead.findings import Finding
-from ennead.identifiers import (
-    InstanceUID,
-    SeriesUID,
-    SOPClassUID,
-    StudyUID,
-    TransferSyntaxUID,
-)
+from ennead.identifiers import StudyUID
 from ennead.plugins import Manifest, load_pipeline
 from ennead.plugins.manifest import ReferenceCase
 from ennead.texts import translate
 from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.inputs import load_request
 from ennead_pipelines.run.load import load
-from ennead_pipelines.select import Candidate, match
+from ennead_pipelines.select import match
+from ennead_pipelines.select.files import candidate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def _measured(manifest: Manifest, case: ReferenceCase) -> dict[str, float]:
     phantom = named_phantom(case.input.removeprefix("phantom:"))
     with tempfile.TemporaryDirectory(prefix="ennead-check-") as folder:
         paths = write_series(phantom.values, phantom.grid, Path(folder), **phantom.attributes)
-        candidate, by_uid = _candidate(paths)
+        candidate, by_uid = candidate_of(paths)
         selection = match(manifest, [candidate])
         if not selection.runnable:
             reasons = "; ".join(translate(r.text_key, "en", r.values) for r in selection.refusals)
@@ -96,31 +89,3 @@ def _measured(manifest: Manifest, case: ReferenceCase) -> dict[str, float]:
         if isinstance(result, Finding)
         for measurement in result.measurements
     }
-
-
-def _candidate(paths: list[Path]) -> tuple[Candidate, dict[InstanceUID, Path]]:
-    """The files as the archive would describe them."""
-    instances, headers, by_uid = [], [], {}
-    for path in paths:
-        dataset = dcmread(path, stop_before_pixels=True)
-        uid = InstanceUID(str(dataset.SOPInstanceUID))
-        by_uid[uid] = path
-        headers.append(dataset.to_json_dict())
-        instances.append(
-            InstanceRecord(
-                study_uid=StudyUID(str(dataset.StudyInstanceUID)),
-                series_uid=SeriesUID(str(dataset.SeriesInstanceUID)),
-                instance_uid=uid,
-                sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
-                transfer_syntax_uid=TransferSyntaxUID(str(dataset.file_meta.TransferSyntaxUID)),
-                number=int(dataset.InstanceNumber),
-                frames=1,
-                size_bytes=path.stat().st_size,
-                sha256="",
-            )
-        )
-    first = instances[0]
-    record = SeriesRecord(
-        first.study_uid, first.series_uid, str(dataset.Modality), 1, "", "", len(instances)
-    )
-    return Candidate(record, instances, headers), by_uid
