@@ -13,8 +13,11 @@ from sqlalchemy import select, update
 
 from ennead.contracts import Archive
 from ennead.database import Database
+from ennead.plugins import DiscoveredPackage
+from ennead.security import SYSTEM
 from ennead.security.audit import verify
 from ennead_pipelines.run.dispatch import Dispatcher
+from ennead_pipelines.site.thresholds import set_thresholds
 from ennead_pipelines.tables import findings, job_refusals, jobs, study_states, timeline
 
 pytestmark = pytest.mark.slow
@@ -59,6 +62,29 @@ def test_the_whole_road(
     assert values["mean_hu"] == pytest.approx(100.0, abs=0.5)
     assert (state.state, state.findings, state.urgent) == ("ready", 1, False)
     assert steps[-4:] == ["started", "loaded", "measured", "stored"]
+
+
+def test_the_sites_threshold_is_what_the_run_used_and_what_the_report_says(
+    send: Send,
+    settle: Settle,
+    finish: Finish,
+    archive: Archive,
+    database: Database,
+    sample: DiscoveredPackage,
+) -> None:
+    assert sample.manifest is not None
+    with database.begin() as connection:
+        set_thresholds(connection, sample.manifest, {"bright_hu": 60.5}, SYSTEM)
+    send()
+    settle()
+    with database.begin() as connection:
+        # A change after the job was made is for later studies.
+        set_thresholds(connection, sample.manifest, {"bright_hu": 199.0}, SYSTEM)
+    job = finish()
+    assert (job.state, job.thresholds) == ("done", {"bright_hu": 60.5})
+    sr = dcmread(archive.path(job.sr_instance_uid))
+    said = [e.value for e in sr.iterall() if e.keyword == "TextValue"]
+    assert [text for text in said if "threshold.bright_hu" in text] == ["threshold.bright_hu=60.5"]
 
 
 def test_running_again_stores_nothing_new(
