@@ -18,12 +18,13 @@ from ennead.database import Database, upsert
 from ennead.errors import NotFound
 from ennead.identifiers import StudyUID
 from ennead.settings import Settings
+from ennead_pipelines.foresee import Foreseen, lead_seconds
 from ennead_pipelines.jobs.states import now
 from ennead_pipelines.notes import note
 from ennead_pipelines.packages import PackageCatalogue, introduce, states
 from ennead_pipelines.prepare import Preparer
 from ennead_pipelines.select import OWN_SERIES_NUMBERS, is_own_result
-from ennead_pipelines.site.plan import carry_out, plan_study
+from ennead_pipelines.site.plan import PackagePlan, carry_out, plan_study
 from ennead_pipelines.site.store import load_control
 from ennead_pipelines.tables import settlements
 from ennead_pipelines.telemetry import stage
@@ -43,6 +44,8 @@ class Settler:
     ----------
     worklist : Worklist or None
         Tells which requests are STAT; None where no RIS is connected.
+    foreseen : Foreseen or None
+        Takes the series of studies that are about to be complete.
     """
 
     def __init__(
@@ -53,7 +56,10 @@ class Settler:
         catalogue: PackageCatalogue,
         preparer: Preparer,
         worklist: Worklist | None = None,
+        foreseen: Foreseen | None = None,
     ) -> None:
+        self._foreseen = foreseen
+        self._looked_ahead: dict[str, dt.datetime] = {}
         self._worklist = worklist
         self._zone = settings.portal.zone
         self._preparer = preparer
@@ -70,7 +76,8 @@ class Settler:
         while self._take_in() >= _BATCH:
             pass
         self._prune()
-        return bool(self._settle_due())
+        settled = self._settle_due()
+        return self._look_ahead() or bool(settled)
 
     def _prune(self) -> None:
         """Now and then, drop events that every reader has passed."""
@@ -141,6 +148,28 @@ class Settler:
             self._settle(StudyUID(row.study_uid), row.changed_at)
         return len(due)
 
+    def _look_ahead(self) -> bool:
+        """Hand on what quiet studies will need, once for each of their states."""
+        if self._foreseen is None:
+            return False
+        before = now() - dt.timedelta(seconds=lead_seconds(self._settings.quiet_s))
+        with self._database.read() as connection:
+            quiet = connection.execute(
+                select(settlements.c.study_uid, settlements.c.changed_at)
+                .where(settlements.c.settled_at.is_(None), settlements.c.changed_at <= before)
+                .order_by(settlements.c.changed_at)
+                .limit(16)
+            ).all()
+        seen = self._looked_ahead
+        fresh = [row for row in quiet if seen.get(row.study_uid) != row.changed_at]
+        self._looked_ahead = {row.study_uid: row.changed_at for row in quiet}
+        for row in fresh:
+            try:
+                self._foreseen.add(self._plan(StudyUID(row.study_uid)) or ())
+            except Exception:  # settling will meet it again, and tell
+                log.exception("not looked ahead", study_uid=row.study_uid)
+        return bool(fresh)
+
     def _settle(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
         logger = log.bind(study_uid=study_uid)
         try:
@@ -154,7 +183,8 @@ class Settler:
             logger.exception("selection failed; the study will be tried again")
             self._postpone(study_uid, changed_at)
 
-    def _select(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
+    def _plan(self, study_uid: StudyUID) -> list[PackagePlan] | None:
+        """What every enabled package would do with the study now."""
         packages = self._catalogue.all()
         with self._database.begin() as connection:
             introduce(connection, packages)
@@ -162,9 +192,12 @@ class Settler:
             enabled = [s.package for s in states(connection, packages) if s.enabled]
             control = load_control(connection, self._zone)
         urgent = self._worklist is not None and self._worklist.is_urgent(study_uid)
-        plans = plan_study(
+        return plan_study(
             self._database, self._archive, study_uid, enabled, control, now(), urgent=urgent
         )
+
+    def _select(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:
+        plans = self._plan(study_uid)
         with self._database.begin() as connection:
             # Something new may have come while we looked: then look again later.
             if not self._mark_in(connection, study_uid, changed_at):

@@ -21,6 +21,7 @@ import structlog
 from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.settings import Settings
+from ennead_pipelines.foresee import Foreseen
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.networks.reruns import Expander
@@ -55,14 +56,15 @@ def run(
         log.info("worker starts", owner=owner, recovered=len(recovered))
         preparer = Preparer(archive)
         preparer.start()
-        settler = Settler(database, archive, settings, catalogue, preparer)
+        foreseen = Foreseen(archive, settings.dicom.decode_limit_bytes)
+        settler = Settler(database, archive, settings, catalogue, preparer, foreseen=foreseen)
         expander = Expander(database, archive, settings.portal.zone, catalogue)
         steps = (settler.step, expander.step)
         thread = threading.Thread(target=_settle, args=(steps, stop), name="settle", daemon=True)
         thread.start()
         ready()
         try:
-            _run_jobs(settings, archive, queue, catalogue, stop, place)
+            _run_jobs(settings, archive, queue, catalogue, stop, place, foreseen)
         finally:
             stop.set()
             thread.join(timeout=10)
@@ -80,9 +82,11 @@ def _run_jobs(
     catalogue: PackageCatalogue,
     stop: threading.Event,
     place: str,
+    foreseen: Foreseen,
 ) -> None:
     from ennead_gpu.ray import RayRuntime
     from ennead_pipelines.functions.loop import FunctionLoop
+    from ennead_pipelines.networks.validator import Validator
     from ennead_pipelines.run.dispatch import Dispatcher
     from ennead_pipelines.run.leases import LeaseKeeper
 
@@ -90,10 +94,15 @@ def _run_jobs(
     runtime.start()
     leases = LeaseKeeper(queue, settings.pipelines.lease_s)
     leases.start()
-    dispatcher = Dispatcher(settings, archive, queue, catalogue, leases, runtime.cpus, runtime.room)
+    dispatcher = Dispatcher(
+        settings, archive, queue, catalogue, leases, runtime.cpus, runtime.room, foreseen
+    )
     functions = FunctionLoop(settings, archive, queue, catalogue, leases, dispatcher.volumes)
     calls = threading.Thread(target=functions.run, args=(stop,), name="functions", daemon=True)
     calls.start()
+    validator = Validator(settings, queue.database, runtime.room)
+    validating = threading.Thread(target=validator.run, args=(stop,), name="validate", daemon=True)
+    validating.start()
     while not stop.is_set():
         try:
             dispatcher.step(_IDLE_SECONDS)

@@ -18,6 +18,7 @@ from ennead.findings import Refusal, RefusalCode
 from ennead.plugins import Manifest
 from ennead.settings import Settings
 from ennead_gpu.ray import NodeRoom
+from ennead_pipelines.foresee import Foreseen
 from ennead_pipelines.jobs import Job, JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.networks.dispatch import network_of, sources_of
@@ -58,6 +59,8 @@ class Dispatcher:
         Of the cluster; as many jobs run at once.
     room : NodeRoom, optional
         Of the largest node: no task may ask for more. Without it, ``cpus`` and no memory.
+    foreseen : Foreseen, optional
+        Series to decode before their jobs are made.
     """
 
     def __init__(
@@ -69,7 +72,9 @@ class Dispatcher:
         leases: LeaseKeeper,
         cpus: float,
         room: NodeRoom | None = None,
+        foreseen: Foreseen | None = None,
     ) -> None:
+        self._foreseen = foreseen
         self._settings = settings
         self._archive = archive
         self._queue = queue
@@ -88,6 +93,8 @@ class Dispatcher:
 
     def step(self, wait_s: float) -> bool:
         """One round; True when a job began or ended. Returns within about ``wait_s`` when idle."""
+        for each in self._foreseen.take() if self._foreseen else ():
+            self.volumes.ahead(each)
         begun = self._begin()
         ended = self._end(wait_s)
         self._progress()

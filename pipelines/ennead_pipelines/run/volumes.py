@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -20,6 +20,8 @@ class _Entry:
     reference: Any
     size_bytes: int
     at_once: bool
+    # Nobody has asked for it yet.
+    ahead: bool = False
 
 
 class VolumeCache:
@@ -51,20 +53,35 @@ class VolumeCache:
             entry = self._entries.pop(wanted.key, None)
             if entry and load_at_once and not entry.at_once and not _is_there(entry):
                 entry = None
-            shared = entry is not None
+            shared = entry is not None and not entry.ahead
+            if entry is not None and entry.ahead:
+                entry = replace(entry, ahead=False)
             if entry is None:
                 load = load_at_once or load_task.remote
                 size_bytes = wanted.request.size_bytes
                 entry = _Entry(load(wanted.request), size_bytes, load_at_once is not None)
             self._entries[wanted.key] = entry
-            while len(self._entries) > 1 and self._size() > self._limit:
-                self._entries.popitem(last=False)
+            self._make_room()
             return entry.reference, shared
+
+    def ahead(self, wanted: JobInput) -> None:
+        """Decode a volume that will be asked for, unless it is here or larger than half of all."""
+        size_bytes = wanted.request.size_bytes
+        with self._lock:
+            if wanted.key in self._entries or 2 * size_bytes > self._limit:
+                return
+            reference = load_task.remote(wanted.request)
+            self._entries[wanted.key] = _Entry(reference, size_bytes, False, ahead=True)
+            self._make_room()
 
     def forget(self, key: str) -> None:
         """Give up a volume whose decoding failed, so that it is tried again."""
         with self._lock:
             self._entries.pop(key, None)
+
+    def _make_room(self) -> None:
+        while len(self._entries) > 1 and self._size() > self._limit:
+            self._entries.popitem(last=False)
 
     def _size(self) -> int:
         return sum(entry.size_bytes for entry in self._entries.values())
