@@ -342,6 +342,8 @@ validations: Final = Table(
     Column("report", Text, nullable=False, default=""),
     Column("requested_by", String(64), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    # Told by the worker that runs it.
+    Column("touched_at", UTCDateTime, nullable=False),
     Column("finished_at", UTCDateTime),
     Index("validations_model", "model", "version"),
     Index("validations_report", "report_digest"),

@@ -145,6 +145,8 @@ class ModelSettings(_Group):
     """Seconds without a byte after which fetching weights gives up; it resumes when repeated."""
     threads: int = Field(0, ge=0, le=256)
     """Threads of a network that runs on processors; 0 takes what the model's manifest asks for."""
+    validation_dir: Path | None = None
+    """Directory of labelled sets, one folder each, that the portal may validate models on."""
 
 
 class TelemetrySettings(_Group):

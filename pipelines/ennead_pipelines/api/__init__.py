@@ -21,10 +21,11 @@ def routers() -> list[APIRouter]:
         site,
         studies,
         timeline,
+        validations,
     )
 
     modules = (
         *(studies, timeline, jobs, findings, review, functions),
-        *(packages, networks, preview, queue, rules, site, events),
+        *(packages, networks, validations, preview, queue, rules, site, events),
     )
     return [module.router for module in modules]

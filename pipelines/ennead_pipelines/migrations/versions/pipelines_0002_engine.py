@@ -138,6 +138,7 @@ def _networks() -> None:
         sa.Column("report", sa.Text, nullable=False),
         sa.Column("requested_by", sa.String(64), nullable=False),
         sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Column("touched_at", UTCDateTime, nullable=False),
         sa.Column("finished_at", UTCDateTime),
     )
     op.create_index("validations_model", "validations", ["model", "version"])
