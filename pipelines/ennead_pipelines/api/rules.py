@@ -205,7 +205,7 @@ def test_rules(
         proposal = propose(known, control, rules, body.thresholds, body.packages)
     except RuleInvalid as error:
         return _refused(error, language)
-    made = replay(database, archive, proposal.packages, proposal.control, wanted, body.at)
+    made = replay(database, archive, proposal, wanted, body.at)
     proposed = {
         "rules": body.rules is not None,
         "thresholds": body.thresholds is not None,

@@ -15,11 +15,9 @@ NOW = dt.datetime.now(dt.UTC)
 STAT, ROUTINE, OFF_PEAK = 10, 50, 90
 
 
-def add(
-    database: Database, name: str, priority: int, waited_s: float, made_s: float | None = None
-) -> None:
+def row(name: str, priority: int, waited_s: float, made_s: float | None = None) -> dict[str, Any]:
     """A job that could begin ``waited_s`` ago and was made ``made_s`` ago."""
-    row: dict[str, Any] = {
+    return {
         "id": secrets.token_hex(16),
         "study_uid": name,
         "package": "p",
@@ -35,8 +33,11 @@ def add(
         "updated_at": NOW,
         "priority": priority,
     }
+
+
+def add(database: Database, name: str, priority: int, *times_s: float, **more: float) -> None:
     with database.begin() as connection:
-        connection.execute(insert(jobs).values(**row))
+        connection.execute(insert(jobs), row(name, priority, *times_s, **more))
 
 
 def order(database: Database) -> list[str]:
@@ -68,8 +69,9 @@ def test_waiting_weighs_as_much_as_priority(database: Database) -> None:
 
 def test_nothing_starves_under_an_endless_stream_of_stat(database: Database) -> None:
     """One worker, one job a minute, and a stat job for each: routine runs after two hours."""
-    for minute in range(180):
-        add(database, f"stat {minute}", STAT, 60.0 * (180 - minute))
+    stream = [row(f"stat {minute}", STAT, 60.0 * (180 - minute)) for minute in range(180)]
+    with database.begin() as connection:
+        connection.execute(insert(jobs), stream)
     add(database, "routine", ROUTINE, 60.0 * 180 - 30)
     # Every job is due now; the turn alone decides, so one look gives the whole sequence.
     found = order(database)
