@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,7 @@ def enable(package: PackageName, home: Home = DEFAULT_HOME) -> None:
     from ennead.errors import Conflict
 
     found = _installed(package)
-    if found.manifest is not None and found.usable and not _check(found):
+    if found.manifest is not None and found.usable and not _check(found, home):
         raise Conflict(
             f"Package {package!r} does not reproduce its reference cases; it is not enabled."
         )
@@ -76,15 +77,42 @@ def disable(package: PackageName, home: Home = DEFAULT_HOME) -> None:
 
 
 @packages.command("check")
-def check(package: PackageName) -> None:
+def check(package: PackageName, home: Home = DEFAULT_HOME) -> None:
     """Run a package's reference cases here; ends with status 1 when one does not reproduce.
 
     Try:
 
       ennead packages check lung
     """
-    if not _check(_installed(package)):
+    if not _check(_installed(package), home):
         raise typer.Exit(1)
+
+
+@packages.command("environment")
+def environment(
+    package: PackageName,
+    home: Home = DEFAULT_HOME,
+    wheels: Annotated[
+        Path | None,
+        typer.Option(help="Folder of wheels to install from; no index is asked then."),
+    ] = None,
+) -> None:
+    """Make a package's own interpreter and libraries, from its requirements; again replaces it.
+
+    For packages with environment = "venv" in their package.toml.
+
+    Try:
+
+      ennead packages environment example_body
+
+      ennead packages environment example_body --wheels /media/usb/wheels
+    """
+    from ennead_pipelines.sandbox.environments import make_environment
+
+    found = _installed(package)
+    with opened(home) as (settings, _):
+        interpreter = make_environment(settings.home, found, wheels=wheels)
+    typer.echo(f"{package} runs with {interpreter}")
 
 
 def _installed(package_id: str) -> DiscoveredPackage:
@@ -101,15 +129,18 @@ def _installed(package_id: str) -> DiscoveredPackage:
     return package
 
 
-def _check(package: DiscoveredPackage) -> bool:
+def _check(package: DiscoveredPackage, home: Path) -> bool:
+    from ennead.settings import Settings
     from ennead_pipelines.reference import reproduce
+    from ennead_pipelines.sandbox.plan import plan_for
 
     assert package.manifest is not None
     if not package.manifest.test:
         typer.echo(f"{package.id} declares no reference case: nothing here shows that it works")
         return True
     good = True
-    for value in reproduce(package.manifest):
+    plan = plan_for(Settings.load(home), package)
+    for value in reproduce(package.manifest, plan):
         good = good and value.passed
         got = "nothing" if value.got is None else f"{value.got:.6g}"
         mark = "ok  " if value.passed else "FAIL"

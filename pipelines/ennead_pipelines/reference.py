@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ennead.contracts import RunContext
 from ennead.errors import ContractError
-from ennead.findings import Finding
+from ennead.findings import Finding, Result
 from ennead.identifiers import StudyUID
 from ennead.plugins import Manifest, load_pipeline
 from ennead.plugins.manifest import ReferenceCase
@@ -17,6 +17,8 @@ from ennead.texts import translate
 from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.inputs import load_request
 from ennead_pipelines.run.load import load
+from ennead_pipelines.sandbox import SandboxPlan, Stopped, run_apart
+from ennead_pipelines.sandbox.faults import FINAL
 from ennead_pipelines.select import match
 from ennead_pipelines.select.files import candidate_of
 
@@ -37,8 +39,13 @@ class Comparison:
         return self.got is not None and abs(self.got - self.expected) <= self.tolerance
 
 
-def reproduce(manifest: Manifest) -> Iterator[Comparison]:
+def reproduce(manifest: Manifest, plan: SandboxPlan | None = None) -> Iterator[Comparison]:
     """Run every reference case of a package.
+
+    Parameters
+    ----------
+    plan : SandboxPlan, optional
+        How to run it apart; without one it runs in this process.
 
     Raises
     ------
@@ -46,14 +53,16 @@ def reproduce(manifest: Manifest) -> Iterator[Comparison]:
         The package declines its own phantom, or breaks its manifest.
     """
     for case in manifest.test:
-        measured = _measured(manifest, case)
+        measured = _measured(manifest, case, plan)
         for output, expected in case.expect.items():
             yield Comparison(
                 case.input, output, expected.value, expected.tolerance, measured.get(output)
             )
 
 
-def _measured(manifest: Manifest, case: ReferenceCase) -> dict[str, float]:
+def _measured(
+    manifest: Manifest, case: ReferenceCase, plan: SandboxPlan | None
+) -> dict[str, float]:
     from ennead.testing.dicomize import write_series
     from ennead.testing.phantoms import named_phantom
 
@@ -82,10 +91,21 @@ def _measured(manifest: Manifest, case: ReferenceCase) -> dict[str, float]:
     declined = frozenset(r.subject for r in selection.refusals)
     thresholds = {t.id: t.default for t in manifest.threshold}
     context = RunContext(volumes=volumes, thresholds=thresholds, declined=declined)
-    results = checked(load_pipeline(manifest).run(context), manifest, volumes)
+    results = checked(_results(manifest, context, plan), manifest, volumes)
     return {
         measurement.id: measurement.value
         for result in without_declined(results, declined)
         if isinstance(result, Finding)
         for measurement in result.measurements
     }
+
+
+def _results(manifest: Manifest, context: RunContext, plan: SandboxPlan | None) -> Iterable[Result]:
+    if plan is None:
+        return load_pipeline(manifest).run(context)
+    try:
+        return run_apart(plan, manifest, manifest.pipeline, context)
+    except Stopped as stopped:
+        reason = translate(f"sandbox.reason.{stopped.kind}", "en", {**stopped.values, "job": "–"})
+        said = reason if stopped.kind in FINAL else str(stopped)
+        raise ContractError(f"Package {manifest.id!r} was stopped: {said}") from stopped

@@ -18,6 +18,7 @@ from ennead.app.dependencies import (
 )
 from ennead.plugins import DiscoveredPackage, InputRule, Manifest
 from ennead.security import Permission, Principal
+from ennead.settings import Settings
 from ennead_pipelines.api.common import CatalogueDependency
 from ennead_pipelines.api.function_items import function_item
 from ennead_pipelines.api.site_items import SiteItems
@@ -25,6 +26,7 @@ from ennead_pipelines.lanes import Lane, Sight, sight_of
 from ennead_pipelines.networks.as_package import ModelPackage, lane_of
 from ennead_pipelines.packages import PackageState, states, switch
 from ennead_pipelines.render import render, title
+from ennead_pipelines.sandbox.isolation import isolation_of
 from ennead_pipelines.tables import jobs
 
 router = APIRouter(prefix="/api/v1/packages", tags=["packages"])
@@ -52,7 +54,9 @@ def list_packages(
         site = SiteItems(connection, settings, catalogue.all())
     return {
         "packages": [
-            _item(each, counts[each.package.id], language) | site.of(each.package, language)
+            _item(each, counts[each.package.id], language)
+            | _isolation(settings, each.package, language)
+            | site.of(each.package, language)
             for each in known
         ]
     }
@@ -101,7 +105,11 @@ def _switch(
         state = next(s for s in states(connection, packages) if s.package.id == package_id)
         counts = _counts(connection)
         site = SiteItems(connection, settings, packages)
-    return _item(state, counts[package_id], language) | site.of(state.package, language)
+    return (
+        _item(state, counts[package_id], language)
+        | _isolation(settings, state.package, language)
+        | site.of(state.package, language)
+    )
 
 
 def _seen(package: DiscoveredPackage, sight: Sight) -> bool:
@@ -146,6 +154,20 @@ def _item(state: PackageState, counts: Mapping[str, int], language: str) -> dict
         "jobs": dict(counts),
     }
     return head | (_details(manifest, language, package.folder) if manifest else {})
+
+
+def _isolation(settings: Settings, package: DiscoveredPackage, language: str) -> dict[str, Any]:
+    """How well this machine keeps the package apart."""
+    found = isolation_of(settings, package)
+    missing = [render(f"sandbox.missing.{name}", language, {}) for name in found.missing]
+    values = {"missing": ", ".join(missing)}
+    return {
+        "isolation": {
+            "state": found.state,
+            "missing": list(found.missing),
+            "text": render(f"sandbox.isolation.{found.state}", language, values),
+        }
+    }
 
 
 def _details(manifest: Manifest, language: str, folder: Path | None) -> dict[str, Any]:

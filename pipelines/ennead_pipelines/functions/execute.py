@@ -114,13 +114,18 @@ def function_rule(request: MeasureRequest, function_id: str) -> FunctionRule:
 
 
 def load_function(request: MeasureRequest, rule: FunctionRule) -> Function:
-    """Import the function.
+    """Import the function, or what runs it apart.
 
     Raises
     ------
     ContractError
         What ``call`` names does not exist or cannot be called.
     """
+    plan = request.sandbox
+    if plan is not None:
+        from ennead_pipelines.sandbox import run_apart
+
+        return lambda context: run_apart(plan, request.manifest, rule.call, context, method="")
     forget_other_versions(request.manifest, request.manifest_digest)
     module, _, name = rule.call.partition(":")
     try:

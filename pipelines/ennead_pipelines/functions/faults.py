@@ -13,6 +13,7 @@ from ennead.errors import (
 )
 from ennead.findings import Refusal, RefusalCode
 from ennead_pipelines.run.inputs import InputsChanged
+from ennead_pipelines.sandbox.faults import FINAL, Stopped
 
 
 class CallTimeout(Exception):
@@ -45,6 +46,10 @@ def refusal_of(error: BaseException, job_id: str) -> Refusal:
     elif isinstance(cause, NonReproducibleResult | EncodedResultInvalid):
         key = "functions.failed.encoding"
         values |= {"detail": cause.code}
+    elif isinstance(cause, Stopped) and cause.kind in FINAL:
+        key, values = f"sandbox.reason.{cause.kind}", {**cause.values, "job": job_id}
+    elif isinstance(cause, Stopped) and cause.kind == "timeout":
+        key, values = "functions.failed.timeout", dict(cause.values)
     elif isinstance(cause, ContractError):
         key = "functions.failed.contract"
     elif isinstance(cause, InputError | ArchiveError):

@@ -36,6 +36,7 @@ from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.finish import Finisher
 from ennead_pipelines.run.leases import LeaseKeeper
 from ennead_pipelines.run.volumes import VolumeCache
+from ennead_pipelines.sandbox.plan import plan_for
 from ennead_pipelines.telemetry import record_stage
 
 log = structlog.get_logger(__name__)
@@ -158,7 +159,7 @@ class FunctionLoop:
         found = self._inputs.of_job(job, manifest, rule)
         volume, shared = self._volumes.get(found, self._errands.load.remote)
         request = call_request(
-            job, manifest, rule, self._settings, self._queue.database, self._inputs, shared=shared
+            job, package, rule, self._settings, self._queue.database, self._inputs, shared=shared
         )
         deadline = time.monotonic() + LOAD_SECONDS
         self._calls[job.id] = _Call(
@@ -259,12 +260,12 @@ class FunctionLoop:
         return {"load": LOAD_SECONDS, "call": each.rule.timeout_s}.get(each.stage, ENCODE_SECONDS)
 
     def _modules(self) -> list[str]:
-        """Where the functions of installed packages are."""
+        """Where the functions are of packages that do not run apart."""
         return sorted(
             {
                 rule.call.partition(":")[0]
                 for package in self._catalogue.all()
-                if package.manifest
+                if package.manifest and plan_for(self._settings, package) is None
                 for rule in package.manifest.function
             }
         )

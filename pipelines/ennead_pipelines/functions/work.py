@@ -11,7 +11,7 @@ from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.errors import UnusableObject
 from ennead.identifiers import InstanceUID, SeriesUID
-from ennead.plugins import FunctionRule, Manifest
+from ennead.plugins import DiscoveredPackage, FunctionRule, Manifest
 from ennead.settings import Settings
 from ennead_pipelines.functions.prepare import Wanted
 from ennead_pipelines.functions.requests import CallRequest
@@ -20,6 +20,7 @@ from ennead_pipelines.jobs import Job, input_digest
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.run.inputs import InputsChanged, JobInput, load_request
 from ennead_pipelines.run.requests import MeasureRequest
+from ennead_pipelines.sandbox.plan import plan_for
 
 #: Series whose decoding requests are kept.
 KEPT: Final = 16
@@ -113,7 +114,7 @@ class CallInputs:
 
 def call_request(
     job: Job,
-    manifest: Manifest,
+    package: DiscoveredPackage,
     rule: FunctionRule,
     settings: Settings,
     database: Database,
@@ -128,6 +129,8 @@ def call_request(
     NotFound, UnusableObject
         A segmentation to edit is not there, or lies over another series.
     """
+    manifest = package.manifest
+    assert manifest is not None
     with database.read() as connection:
         at = created_at(connection, job.id)
         declined = declined_outputs(connection, job.id)
@@ -153,6 +156,7 @@ def call_request(
             organisation=settings.portal.site_name,
             seg_encoding=settings.pipelines.seg_encoding,
             at=at,
+            sandbox=plan_for(settings, package),
         ),
         function=rule.id,
         inputs=given,

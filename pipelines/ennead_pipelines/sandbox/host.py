@@ -74,13 +74,14 @@ def run_apart(
     with scratch_folder() as scratch:
         plain = dataclasses.replace(context, models={}) if models else context
         encoded = codec.encode(plain)
+        beside = _search_path(plan)
         regions = sum(rule.kind in ("segmentation", "map") for rule in manifest.output)
         limit = _RESULT_BASE_BYTES + (regions + 1) * 4 * _largest(encoded)
         task: dict[str, Any] = {
             "parent_pid": os.getpid(),
             "scratch": str(scratch),
-            "readable": [str(plan.folder)] if plan.folder else [],
-            "path": _search_path(plan),
+            "readable": [*([str(plan.folder)] if plan.folder else []), *beside],
+            "path": beside,
             "ram_bytes": runtime.ram_mib * _MIB,
             "cpu_s": max(1, math.ceil(runtime.cpu * runtime.timeout_s)),
             "required": plan.mode == "required",
@@ -251,12 +252,11 @@ def _largest(encoded: codec.Encoded) -> int:
 
 
 def _search_path(plan: SandboxPlan) -> list[str]:
-    """Ennead's own search path for a package without an environment of its own."""
-    if plan.interpreter:
+    """Where the package lies beside its libraries, when Ennead's interpreter runs it."""
+    if plan.interpreter or plan.folder is None:
         return []
-    found = [Path(entry).resolve() for entry in sys.path if entry and Path(entry).is_dir()]
-    hidden = plan.hidden.resolve()
-    return [str(path) for path in found if path != hidden and path not in hidden.parents]
+    beside, hidden = plan.folder.parent.resolve(), plan.hidden.resolve()
+    return [] if beside == hidden or beside in hidden.parents else [str(beside)]
 
 
 def _environment(scratch: Path, cpu: float) -> dict[str, str]:

@@ -61,6 +61,8 @@ def main(request: int, messages: int, replies: int) -> None:
         )
     )
     frames.write(messages, frames.READY, json.dumps(enforced).encode())
+    if task.get("probe"):
+        return
     if task["required"] and not all(enforced.values()):
         return
     tried = _watch_attempts(task["scratch"])
@@ -74,8 +76,13 @@ def main(request: int, messages: int, replies: int) -> None:
 
 
 def _own_folders() -> list[str]:
+    """Of the interpreter; links on the floor of an environment lead elsewhere."""
     found = [sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))]
-    return list(dict.fromkeys(found + [p for p in sys.path if p]))
+    for path in filter(None, sys.path):
+        found.append(path)
+        if os.path.basename(path) == "floor":
+            found += [os.path.realpath(entry.path) for entry in os.scandir(path)]
+    return list(dict.fromkeys(found))
 
 
 def _run(
