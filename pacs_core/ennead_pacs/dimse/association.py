@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ennead.security import Principal
-from ennead_pacs.dimse import echo, find, get, store
-from ennead_pacs.dimse.command import RESPONSE, Command, CommandField, Field, encode_response
+from ennead_pacs.dimse.command import Command, CommandField, Field
 from ennead_pacs.dimse.negotiation import Context, Negotiated
 from ennead_pacs.dimse.node import Node
 from ennead_pacs.dimse.pdu import (
@@ -22,7 +21,6 @@ from ennead_pacs.dimse.pdu import (
     Aborted,
 )
 from ennead_pacs.dimse.reader import PDUReader
-from ennead_pacs.dimse.status import UNRECOGNISED_OPERATION
 
 _COMMAND_LIMIT = 16 * 1024
 _LARGEST_PDU = 1024 * 1024
@@ -70,11 +68,6 @@ class Association:
             stopping=node.stop.is_set,
         )
 
-    def run(self) -> None:
-        """Serve until the peer releases; raises Aborted when it ends otherwise."""
-        while (message := self.message()) is not None:
-            self._dispatch(*message)
-
     def message(self) -> tuple[Context, Command] | None:
         """The next command set; None when the peer released the association."""
         data = bytearray()
@@ -121,25 +114,6 @@ class Association:
             raise Aborted(INVALID_PARAMETER, f"a PDV of {length} bytes in {len(body) - 4}")
         self._body = body[4 + length :]
         return body[4], body[5], body[6 : 4 + length]
-
-    def _dispatch(self, context: Context, command: Command) -> None:
-        field = command.number(Field.COMMAND_FIELD)
-        if field == CommandField.C_STORE:
-            store.serve(self, context, command)
-        elif field == CommandField.C_ECHO:
-            echo.serve(self, context, command)
-        elif field == CommandField.C_FIND:
-            find.serve(self, context, command)
-        elif field == CommandField.C_GET:
-            get.serve(self, context, command)
-        elif field == CommandField.C_CANCEL:
-            return  # came after the last response
-        elif field & RESPONSE:
-            raise Aborted(UNEXPECTED_PDU, f"response {field:#06x} to nothing")
-        else:
-            self.drain(context, command)
-            comment = f"Operation {field:#06x} is not served here"
-            self.respond(context, encode_response(command, UNRECOGNISED_OPERATION, comment=comment))
 
     def drain(self, context: Context, command: Command) -> None:
         """Read past the dataset of a message that is refused."""

@@ -14,6 +14,7 @@ from ennead_pacs.dimse.admission import admit, shown
 from ennead_pacs.dimse.association import Association
 from ennead_pacs.dimse.negotiation import negotiate
 from ennead_pacs.dimse.node import Node
+from ennead_pacs.dimse.services import serve
 from ennead_pacs.storage.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 _LINGER_S = 1.0
@@ -67,7 +68,7 @@ def _associate(node: Node, connection: socket.socket, address: str, data: bytes)
         metrics.ASSOCIATIONS.labels("accepted").inc()
         try:
             association.send([answer])
-            association.run()
+            serve(association)
         finally:
             _record(node.database, association)
     finally:
