@@ -103,7 +103,6 @@ def _groups(
 def _label(label: ModelLabel, outcomes: Sequence[CaseOutcome]) -> dict[str, Any]:
     said = [o.labels[label.id] for o in outcomes if label.id in o.labels]
     there = [s for s in said if s.truth_ml > 0]
-    volumes = bland_altman([s.found_ml for s in there], [s.truth_ml for s in there])
     presence = at_threshold([s.found_ml > 0 for s in said], [s.truth_ml > 0 for s in said], 1.0)
     return {
         "id": label.id,
@@ -113,11 +112,26 @@ def _label(label: ModelLabel, outcomes: Sequence[CaseOutcome]) -> dict[str, Any]
         "false": presence.false_positive,
         "empty": presence.true_negative,
         **_overlap(said),
-        "volume": _plain(volumes) | {"unit": "mL"} if volumes else None,
+        "volume": _volumes(there),
         "presence": _plain(presence) | {"threshold": None},
         "groups": _groups(
             outcomes, lambda inside: _overlap([o.labels[label.id] for o in inside if o.labels])
         ),
+    }
+
+
+def _volumes(there: Sequence[LabelOutcome]) -> dict[str, Any]:
+    """Agreement of found and true volumes; limits are None for fewer than two cases."""
+    agreed = bland_altman([s.found_ml for s in there], [s.truth_ml for s in there])
+    if agreed:
+        return _plain(agreed) | {"unit": "mL"}
+    differences = [s.found_ml - s.truth_ml for s in there]
+    nothing = dict.fromkeys(("sd", "low", "high", "bias_ci", "low_ci", "high_ci"))
+    return nothing | {
+        "n": len(there),
+        "bias": differences[0] if differences else None,
+        "points": [[(s.found_ml + s.truth_ml) / 2, s.found_ml - s.truth_ml] for s in there],
+        "unit": "mL",
     }
 
 
@@ -145,7 +159,9 @@ def _class(label: ModelLabel, limit: float, outcomes: Sequence[CaseOutcome]) -> 
             [x, y, None if at == float("inf") else at] for x, y, at in roc_curve(scores, truth)
         ],
         "at_threshold": _plain(at_threshold(scores, truth, limit)),
-        "calibration": _plain(calibrated) if calibrated else None,
+        "calibration": _plain(calibrated)
+        if calibrated
+        else {"n": 0, "brier": None, "ece": None, "bins": []},
         "groups": _groups(judged, lambda inside: _class_group(label.id, limit, inside)),
     }
 
@@ -162,9 +178,19 @@ def _class_group(label: str, limit: float, inside: Sequence[CaseOutcome]) -> dic
     }
 
 
-def _area(scores: Sequence[float], truth: Sequence[bool]) -> dict[str, Any] | None:
+def _area(scores: Sequence[float], truth: Sequence[bool]) -> dict[str, Any]:
+    """The area; its numbers are None when one class is missing."""
     area = auroc(scores, truth)
-    return _plain(area) if area else None
+    if area:
+        return _plain(area)
+    return {
+        "value": None,
+        "delong": [None, None],
+        "bootstrap": [None, None],
+        "standard_error": None,
+        "positives": sum(truth),
+        "negatives": len(truth) - sum(truth),
+    }
 
 
 def _case(outcome: CaseOutcome) -> dict[str, Any]:
