@@ -6,9 +6,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from ennead.contracts import Volume
+from ennead.findings import Finding, Refusal
+from ennead.geometry import Grid
+from ennead.interaction import ROI, FunctionContext, Point
 from ennead.plugins import read_manifest
 from ennead.testing import journeys
 from ennead.testing.dicomize import write_series
@@ -83,7 +89,44 @@ def test_what_was_installed_is_complete(installed: Path) -> None:
     vi, en = (package_texts(folder, language) for language in ("vi", "en"))
     assert vi.keys() == en.keys()
     keys = {rule.text for each in manifest.input for rule in each.require}
-    assert keys | {"refusal.no_body"} <= vi.keys()
+    own = {"refusal.no_body", "refusal.empty_region", "refusal.region_leaks"}
+    assert keys | own <= vi.keys()
+
+
+def test_its_functions_measure_what_is_placed(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ball of 10 mm radius at 100 HU in -50 HU, on a grid of 1 mm."""
+    monkeypatch.syspath_prepend(str(installed))
+    from ennead_example_body import functions
+
+    index = np.indices((41, 41, 41)) - 20
+    hu = np.where((index**2).sum(axis=0) <= 100, 100.0, -50.0).astype(np.float32)
+    axes = ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+    grid = Grid(hu.shape, (-20.0, -20.0, -20.0), axes, (1.0, 1.0, 1.0), "1.2")
+    volume = Volume(hu, grid, "1", "1.1", "CT", tuple(f"1.1.{k}" for k in range(41)), {})
+
+    def answer(name: str, **inputs: Any) -> tuple[dict[str, float], list[str]]:
+        results = list(getattr(functions, name)(FunctionContext(volume, inputs)))
+        values = {m.id: m.value for r in results if isinstance(r, Finding) for m in r.measurements}
+        return values, [r.text_key for r in results if isinstance(r, Refusal)]
+
+    seed = Point("1.1.20", (0.0, 0.0, 0.0))
+    values, refused = answer("seeded_region", seed=seed, tolerance=60.0)
+    assert refused == []
+    assert values["region_volume"] == pytest.approx(4.18879, rel=0.01)
+    assert (values["region_mean"], values["region_sd"]) == (100.0, 0.0)
+    assert answer("seeded_region", seed=seed, tolerance=300.0) == ({}, ["refusal.region_leaks"])
+
+    # Half of the rectangle lies in the ball's middle plane, half beside it.
+    corners = ((0, -5, 0), (0, 5, 0), (20, 5, 0), (20, -5, 0))
+    roi = ROI("1.1.20", "rectangle", tuple((x - 0.5, y - 0.5, 0.0) for x, y, _ in corners))
+    values, refused = answer("region_hu", roi=roi)
+    inside = hu[20, 15:25, 20:40]
+    assert values["region_mean"] == pytest.approx(float(inside.mean()), abs=1e-4)
+    assert values["region_sd"] == pytest.approx(float(inside.std()), abs=1e-4)
+    nothing = ROI("1.1.20", "ellipse", ((0.4, 0.4, 0), (0.6, 0.4, 0), (0.5, 0.3, 0), (0.5, 0.5, 0)))
+    assert answer("region_hu", roi=nothing) == ({}, ["refusal.empty_region"])
 
 
 def test_broken_manifest_is_told_and_stops_nobody(installed: Path, tmp_path: Path) -> None:

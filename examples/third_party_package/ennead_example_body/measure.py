@@ -39,3 +39,28 @@ def volume_cm3(mask: Mask, grid: Grid) -> float:
 def mean_hu(hu: HUVolume, mask: Mask) -> float:
     """Mean of the selected voxels; ``mask`` selects at least one."""
     return float(hu[mask].mean(dtype=np.float64))
+
+
+def sd_hu(hu: HUVolume, mask: Mask) -> float:
+    """Standard deviation of the selected voxels; ``mask`` selects at least one."""
+    return float(hu[mask].std(dtype=np.float64))
+
+
+def connected_region(hu: HUVolume, seed: tuple[int, int, int], tolerance_hu: float) -> Mask:
+    """What is joined to ``seed`` and differs from it by at most ``tolerance_hu``.
+
+    Parameters
+    ----------
+    hu : float32[z, y, x], HU
+    seed : (z, y, x)
+        A voxel; the mean of its neighbourhood is what the others are compared with.
+
+    Returns
+    -------
+    bool[z, y, x]
+        Selects nothing when the seed's own voxel differs from its neighbourhood by more.
+    """
+    near = tuple(slice(max(0, s - 1), s + 2) for s in seed)
+    alike = np.abs(hu - hu[near].mean(dtype=np.float64)) <= tolerance_hu
+    labels, _ = ndimage.label(alike)
+    return np.asarray((labels == labels[seed]) & alike[seed])
