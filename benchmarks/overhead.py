@@ -128,7 +128,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     try:
         instance.start()
         time.sleep(5)
-        warm = phantom_files(folder / "warm", 40, 128, SYNTAXES["uncompressed"], "warm")
+        warm = phantom_files(folder / "warm", 100, 128, SYNTAXES["uncompressed"], "warm")
         one(instance, folder / "warm", warm)
         for name, syntax in wanted.items():
             runs = []
