@@ -115,7 +115,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
     app.add_api_route(
         "/studies/{study_uid}/images", study_page, methods=methods, include_in_schema=False
     )
-    for address in ("/models/{name}", "/packages/{name}"):
+    for address in ("/models/{name}", "/models/{name}/difference", "/packages/{name}"):
         app.add_api_route(address, facts_page, methods=methods, include_in_schema=False)
     app.add_api_route("/viewer", viewer, methods=methods, include_in_schema=False)
     app.add_api_route("/{path:path}", asset, methods=methods, include_in_schema=False)

@@ -204,3 +204,63 @@ export interface Facts {
       | null;
   };
 }
+
+export interface Rerun {
+  id: number;
+  model: string;
+  version: string;
+  by: string;
+  at: string;
+  state: 'running' | 'done' | 'cancelled';
+  studies: number;
+  jobs: Record<
+    'waiting' | 'running' | 'done' | 'refused' | 'failed' | 'cancelled' | 'same',
+    number
+  >;
+}
+
+export interface ComparedFinding {
+  change: 'matched' | 'only_from' | 'only_to';
+  label: string;
+  title: string;
+  from: string | null;
+  to: string | null;
+  dice: number | null;
+  distance_mm: number | null;
+  values: {
+    measurement: string;
+    title: string;
+    unit: string;
+    from: number;
+    to: number;
+    difference: number;
+    percent: number | null;
+  }[];
+}
+
+export interface Difference {
+  from: string;
+  to: string;
+  studies_compared: number;
+  summary: {
+    matched: number;
+    only_from: number;
+    only_to: number;
+    agreement: Partial<Estimate>;
+    dice: Partial<Estimate>;
+    values: {
+      measurement: string;
+      title: string;
+      unit: string;
+      n: number;
+      bias: number;
+      low: number;
+      high: number;
+      points: { from: number; to: number }[];
+    }[];
+    refused_from: number;
+    refused_to: number;
+  };
+  total: number;
+  studies: { study_uid: string; findings: ComparedFinding[] }[];
+}

@@ -33,6 +33,7 @@ export interface StudyItem {
     findings: number;
     accepted: number;
     rejected: number;
+    held?: Partial<Record<'pilot' | 'shadow', number>>;
   };
 }
 
@@ -74,6 +75,7 @@ export interface Job {
   package: string;
   title: string;
   version: string;
+  lane?: 'active' | 'pilot' | 'shadow';
   state: JobState;
   reason: string;
   refusals: RefusalItem[];
@@ -112,6 +114,7 @@ export interface FindingItem {
   id: string;
   package: string;
   version: string;
+  lane?: 'active' | 'pilot' | 'shadow';
   label: string;
   title: string;
   state: FindingState;
@@ -137,6 +140,86 @@ export interface Findings {
   findings: FindingItem[];
   refusals: RefusalItem[];
   intended_use: Record<string, { status: string; text: string }>;
+}
+
+export interface Certificate {
+  id: number;
+  issuer: string;
+  number: string;
+  scope: string;
+  package_version: string;
+  valid_from: string;
+  valid_until: string;
+  state: 'valid' | 'not_yet' | 'expired' | 'other_version' | 'withdrawn';
+  text: string;
+  statement: string;
+}
+
+export interface Threshold {
+  id: string;
+  title: string;
+  default: number;
+  bounds: [number, number];
+  value: number;
+  site_value: number | null;
+  inside: boolean;
+  changed_at: string | null;
+  changed_by: string;
+}
+
+export interface PackageNotes {
+  licence: string;
+  dependencies: { kind: string; id: string; needs: string; present: boolean; text: string }[];
+  may: string[];
+  may_not: string[];
+}
+
+export type InputKind =
+  'point' | 'points' | 'line' | 'roi' | 'contour' | 'seed' | 'mask' | 'number' | 'choice';
+
+export interface FunctionInput {
+  name: string;
+  kind: InputKind;
+  title: string;
+  optional: boolean;
+  default: number | string | null;
+  count_min?: number;
+  count_max?: number;
+  unit?: string;
+  min?: number | null;
+  max?: number | null;
+  choices?: { value: string; title: string }[];
+  shapes?: ('ellipse' | 'rectangle')[];
+}
+
+export interface FunctionItem {
+  package: string;
+  package_title: string;
+  id: string;
+  title: string;
+  help: string;
+  timeout_s: number;
+  inputs: FunctionInput[];
+  candidates: {
+    series_uid: string;
+    number: number | null;
+    description: string;
+    fits: boolean;
+    reasons: string[];
+  }[];
+}
+
+export interface Functions {
+  study_uid: string;
+  functions: FunctionItem[];
+}
+
+export interface CallAnswer {
+  job: string;
+  state: 'storing' | 'done' | 'refused' | 'failed';
+  findings: FindingItem[];
+  refusals: RefusalItem[];
+  duration_ms: number;
 }
 
 export interface PackageItem {
@@ -170,6 +253,11 @@ export interface PackageItem {
     reference: string;
   }[];
   refusals: { code: string; text: string }[];
+  lane?: 'active' | 'pilot' | 'shadow' | null;
+  model?: boolean;
+  notes: PackageNotes | null;
+  certificates: Certificate[];
+  isolation?: { state: string; missing: string[]; text: string };
   jobs: { done: number; refused: number; failed: number; running: number };
 }
 

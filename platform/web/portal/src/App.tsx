@@ -15,6 +15,7 @@ const StudyPage = lazy(() => import('./pages/StudyPage'));
 const ImagesPage = lazy(() => import('./pages/ImagesPage'));
 const PackagesPage = lazy(() => import('./pages/PackagesPage'));
 const FactsPage = lazy(() => import('./pages/FactsPage'));
+const DifferencePage = lazy(() => import('./pages/DifferencePage'));
 const QueuePage = lazy(() => import('./pages/QueuePage'));
 const RulesPage = lazy(() => import('./pages/RulesPage'));
 
@@ -58,6 +59,7 @@ function Inside() {
             path="/models/:name"
             element={<FactsPage kind="models" session={session.data} />}
           />
+          <Route path="/models/:name/difference" element={<DifferencePage />} />
           <Route path="/queue" element={<QueuePage session={session.data} />} />
           <Route path="/rules" element={<RulesPage session={session.data} />} />
           <Route path="*" element={<Navigate to="/studies" replace />} />

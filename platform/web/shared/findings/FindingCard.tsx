@@ -1,5 +1,5 @@
 /** One finding: what was seen, its numbers, and the reader's decision. */
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { instant } from '../format';
@@ -74,6 +74,7 @@ export function FindingCard(p: Properties) {
         )}
       </header>
       <StateBadge finding={finding} />
+      {finding.lane !== undefined && finding.lane !== 'active' && <Held finding={finding} />}
       {finding.qualifiers.length > 0 && (
         <ul className="ef-qualifiers">
           {finding.qualifiers.map((q) => (
@@ -137,5 +138,25 @@ export function FindingCard(p: Properties) {
         </button>
       )}
     </article>
+  );
+}
+
+/** A result that is kept out of the archive: the viewer has no overlay of it, so show a picture. */
+function Held({ finding }: { finding: FindingItem }) {
+  const { t } = useTranslation();
+  const [gone, setGone] = useState(false);
+  return (
+    <>
+      <p className="ef-note">{t(`engine.held.${finding.lane ?? 'shadow'}`)}</p>
+      {!gone && (
+        <img
+          className="ef-preview"
+          src={`/api/v1/findings/${finding.id}/preview.png?width=320`}
+          alt={finding.title}
+          loading="lazy"
+          onError={() => setGone(true)}
+        />
+      )}
+    </>
   );
 }

@@ -4,6 +4,7 @@ import { IconArrowBackUp } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
 
 import { api } from '../../../shared/api';
 import type { Facts, ModelState } from '../../../shared/facts';
@@ -73,6 +74,9 @@ export function Lifecycle({ facts }: { facts: Facts }) {
             {t('engine.life.rollback')}
           </Button>
         )}
+        <Link to={`/models/${facts.id}/difference`} className="en-link en-small">
+          {t('engine.difference.link')}
+        </Link>
       </Group>
       <Modal
         opened={to !== null}

@@ -2,6 +2,7 @@
 import { Badge, Group, Progress, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 
+import type { Lane } from '../../../shared/engine';
 import type { AIState, JobState, StudyItem } from '../../../shared/types';
 import { useProgress } from '../live';
 
@@ -39,6 +40,17 @@ export function Unverified() {
   return (
     <Badge color="yellow" variant="light" size="sm" className="en-unverified">
       {t('portal.unverified')}
+    </Badge>
+  );
+}
+
+/** Says that a result is not for everybody; nothing for what is active. */
+export function LaneBadge({ lane }: { lane: Lane | null | undefined }) {
+  const { t } = useTranslation();
+  if (lane !== 'shadow' && lane !== 'pilot') return null;
+  return (
+    <Badge color={lane === 'shadow' ? 'grape' : 'orange'} variant="filled" size="sm">
+      {t(`engine.lane.${lane}`)}
     </Badge>
   );
 }

@@ -5,8 +5,9 @@ import { useTranslation } from 'react-i18next';
 import { useFindings } from '../../../shared/findings';
 import { decimal, unit } from '../../../shared/format';
 import type { FindingItem, Study } from '../../../shared/types';
-import { Unverified, Urgent } from './Badges';
+import { LaneBadge, Unverified, Urgent } from './Badges';
 import { Failure } from './Failure';
+import { Preview } from './Preview';
 import { Section } from './Section';
 
 export function FindingsSummary({ study }: { study: Study }) {
@@ -49,6 +50,7 @@ function Row({ finding }: { finding: FindingItem }) {
           <Text fw={600} size="sm">
             {finding.title}
           </Text>
+          <LaneBadge lane={finding.lane} />
           {finding.urgent && <Urgent />}
         </Group>
         <Group gap={6}>
@@ -58,6 +60,14 @@ function Row({ finding }: { finding: FindingItem }) {
             {finding.decision?.by && ` · ${finding.decision.by}`}
           </Text>
         </Group>
+        {finding.lane !== undefined && finding.lane !== 'active' && (
+          <>
+            <Text size="xs" c="dimmed">
+              {t(`engine.held.${finding.lane}`)}
+            </Text>
+            <Preview finding={finding.id} title={finding.title} />
+          </>
+        )}
       </Table.Td>
       <Table.Td ta="end">
         {finding.measurements.map((m) => (

@@ -8,7 +8,7 @@ import { groupRefusals } from '../../../shared/findings';
 import { duration, instant } from '../../../shared/format';
 import type { Job } from '../../../shared/types';
 import { useProgress } from '../live';
-import { JobBadge } from './Badges';
+import { JobBadge, LaneBadge } from './Badges';
 import { Failure } from './Failure';
 import { Section } from './Section';
 
@@ -54,6 +54,7 @@ function JobCard({ job, studyUID }: { job: Job; studyUID: string }) {
           <Text size="xs" c="dimmed">
             {job.package} {job.version}
           </Text>
+          <LaneBadge lane={job.lane} />
           <JobBadge state={job.state} />
         </Group>
         <Text size="xs" c="dimmed">

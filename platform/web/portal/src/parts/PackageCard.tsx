@@ -3,10 +3,15 @@ import { Accordion, Alert, Badge, Code, Group, List, Switch, Text, Title } from 
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
 
 import { api } from '../../../shared/api';
 import { unit } from '../../../shared/format';
 import type { PackageItem } from '../../../shared/types';
+import { Certificates } from '../packages/Certificates';
+import { Notes } from '../packages/Notes';
+import { Thresholds } from '../packages/Thresholds';
+import { LaneBadge } from './Badges';
 
 export function PackageCard({ item, mayManage }: { item: PackageItem; mayManage: boolean }) {
   const { t } = useTranslation();
@@ -16,13 +21,20 @@ export function PackageCard({ item, mayManage }: { item: PackageItem; mayManage:
       api.post<unknown>(`/packages/${item.id}/${enable ? 'enable' : 'disable'}`),
     onSettled: () => client.invalidateQueries({ queryKey: ['packages'] }),
   });
+  const facts = `/${item.model ? 'models' : 'packages'}/${item.id}`;
   const enabled = change.isPending ? change.variables : item.enabled;
   return (
     <article className="en-card en-section" aria-label={item.title}>
       <Group justify="space-between" align="flex-start" wrap="nowrap">
         <div>
           <Title order={2} size="h4">
-            {item.title}
+            {item.error ? (
+              item.title
+            ) : (
+              <Link to={facts} className="en-link">
+                {item.title}
+              </Link>
+            )}
           </Title>
           <Text size="xs" c="dimmed">
             {[item.id, item.version, item.distribution].filter(Boolean).join(' · ')}
@@ -50,11 +62,16 @@ export function PackageCard({ item, mayManage }: { item: PackageItem; mayManage:
       )}
       {item.intended_use && <Use item={item} />}
       {!item.error && (
-        <Text size="xs" c="dimmed" mt="sm">
-          {t('portal.packages.jobs', { ...item.jobs })}
-        </Text>
+        <Group justify="space-between" mt="sm" gap="xs">
+          <Text size="xs" c="dimmed">
+            {t('portal.packages.jobs', { ...item.jobs })}
+          </Text>
+          <Link to={facts} className="en-link en-small">
+            {t('engine.package.facts')}
+          </Link>
+        </Group>
       )}
-      {!item.error && <Details item={item} />}
+      {!item.error && <Details item={item} mayManage={mayManage} />}
     </article>
   );
 }
@@ -66,6 +83,7 @@ function Use({ item }: { item: PackageItem }) {
   return (
     <>
       <Group gap={6} my="xs">
+        <LaneBadge lane={item.lane} />
         <Badge color="yellow" variant="light" className="en-unverified">
           {t(`viewer.status.${use.status}`)}
         </Badge>
@@ -98,10 +116,18 @@ function Use({ item }: { item: PackageItem }) {
   );
 }
 
-function Details({ item }: { item: PackageItem }) {
+function Details({ item, mayManage }: { item: PackageItem; mayManage: boolean }) {
   const { t } = useTranslation();
   return (
     <Accordion variant="default" mt="xs" chevronPosition="left" multiple>
+      {item.notes && (
+        <Accordion.Item value="notes">
+          <Accordion.Control>{t('engine.package.notes')}</Accordion.Control>
+          <Accordion.Panel>
+            <Notes notes={item.notes} isolation={item.isolation?.text ?? ''} />
+          </Accordion.Panel>
+        </Accordion.Item>
+      )}
       <Accordion.Item value="inputs">
         <Accordion.Control>{t('portal.packages.inputs')}</Accordion.Control>
         <Accordion.Panel>
@@ -151,6 +177,27 @@ function Details({ item }: { item: PackageItem }) {
           ))}
         </Accordion.Panel>
       </Accordion.Item>
+      {!item.model && (
+        <>
+          <Accordion.Item value="thresholds">
+            <Accordion.Control>{t('engine.threshold.title')}</Accordion.Control>
+            <Accordion.Panel>
+              <Thresholds package={item.id} mayManage={mayManage} />
+            </Accordion.Panel>
+          </Accordion.Item>
+          <Accordion.Item value="certificates">
+            <Accordion.Control>{t('engine.certificate.title')}</Accordion.Control>
+            <Accordion.Panel>
+              <Certificates
+                package={item.id}
+                version={item.version}
+                certificates={item.certificates}
+                mayManage={mayManage}
+              />
+            </Accordion.Panel>
+          </Accordion.Item>
+        </>
+      )}
     </Accordion>
   );
 }
