@@ -21,6 +21,8 @@ from ennead.geometry import Grid, stack_grid
 from ennead.identifiers import SeriesUID, StudyUID
 from ennead.testing.nifti import read_nifti
 from ennead_lung.pipeline import LungPipeline
+from ennead_lung.technique import manifest
+from ennead_pipelines.anatomy import find
 
 CASES: dict[str, dict[str, Any]] = {
     "lung/chest_ct_siemens_2mm/ct.nii.gz": {"KVP": 120, "ConvolutionKernel": "B30f"},
@@ -129,7 +131,9 @@ def main() -> None:
             continue
         volume = read(data / name, attributes)
         start = time.perf_counter()
-        results = list(LungPipeline().run(RunContext({"chest": volume})))
+        anatomy = find(volume, manifest().series_inputs[0].anatomy)
+        context = RunContext({"chest": volume}, anatomy={"chest": anatomy})
+        results = list(LungPipeline().run(context))
         print(row(name, results, time.perf_counter() - start))
         if looks:
             looks.mkdir(parents=True, exist_ok=True)

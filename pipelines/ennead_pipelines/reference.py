@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ennead.identifiers import StudyUID
 from ennead.plugins import Manifest, load_pipeline
 from ennead.plugins.manifest import ReferenceCase
 from ennead.texts import translate
+from ennead_pipelines.anatomy import DEFAULT, find
 from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.inputs import load_request
 from ennead_pipelines.run.load import load
@@ -39,13 +40,17 @@ class Comparison:
         return self.got is not None and abs(self.got - self.expected) <= self.tolerance
 
 
-def reproduce(manifest: Manifest, plan: SandboxPlan | None = None) -> Iterator[Comparison]:
+def reproduce(
+    manifest: Manifest, plan: SandboxPlan | None = None, anatomy: Sequence[str] = DEFAULT
+) -> Iterator[Comparison]:
     """Run every reference case of a package.
 
     Parameters
     ----------
     plan : SandboxPlan, optional
         How to run it apart; without one it runs in this process.
+    anatomy : sequence of str
+        The setting ``pipelines.anatomy``.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def reproduce(manifest: Manifest, plan: SandboxPlan | None = None) -> Iterator[C
         The package declines its own phantom, or breaks its manifest.
     """
     for case in manifest.test:
-        measured = _measured(manifest, case, plan)
+        measured = _measured(manifest, case, plan, anatomy)
         for output, expected in case.expect.items():
             yield Comparison(
                 case.input, output, expected.value, expected.tolerance, measured.get(output)
@@ -61,7 +66,7 @@ def reproduce(manifest: Manifest, plan: SandboxPlan | None = None) -> Iterator[C
 
 
 def _measured(
-    manifest: Manifest, case: ReferenceCase, plan: SandboxPlan | None
+    manifest: Manifest, case: ReferenceCase, plan: SandboxPlan | None, anatomy: Sequence[str]
 ) -> dict[str, float]:
     from ennead.testing.dicomize import write_series
     from ennead.testing.phantoms import named_phantom
@@ -90,7 +95,16 @@ def _measured(
         }
     declined = frozenset(r.subject for r in selection.refusals)
     thresholds = {t.id: t.default for t in manifest.threshold}
-    context = RunContext(volumes=volumes, thresholds=thresholds, declined=declined)
+    context = RunContext(
+        volumes=volumes,
+        thresholds=thresholds,
+        declined=declined,
+        anatomy={
+            rule.name: find(volumes[rule.name], rule.anatomy, anatomy)
+            for rule in manifest.series_inputs
+            if rule.anatomy and rule.name in volumes
+        },
+    )
     results = checked(_results(manifest, context, plan), manifest, volumes)
     return {
         measurement.id: measurement.value

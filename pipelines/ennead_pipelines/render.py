@@ -13,6 +13,9 @@ from typing import Any
 
 from ennead.texts import translate
 
+#: Values that are names with a text of their own; one that is not in the catalogue shows its end.
+NAMES = ("given.fact.", "probe.answer.")
+
 FolderOf = Callable[[str], Path | None]
 """Folder of an installed package, for its own texts."""
 
@@ -59,6 +62,9 @@ def _value(value: Any, language: str, plain: Mapping[str, Any], folder: Path | N
         return title(value, language)
     if isinstance(value, str) and value.startswith("jobs.detail."):
         return translate(value, language, plain)
+    if isinstance(value, str) and value.startswith(NAMES):
+        known = translate(value, language)
+        return value.rpartition(".")[2] if known == value else known
     if isinstance(value, float):
         text = f"{value:.6g}"
         return text.replace(".", ",") if language == "vi" else text

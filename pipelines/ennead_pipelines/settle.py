@@ -19,6 +19,7 @@ from ennead.errors import NotFound
 from ennead.identifiers import StudyUID
 from ennead.settings import Settings
 from ennead_pipelines.foresee import Foreseen, lead_seconds
+from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.jobs.states import now
 from ennead_pipelines.notes import note
 from ennead_pipelines.packages import PackageCatalogue, introduce, states
@@ -43,7 +44,7 @@ class Settler:
     Parameters
     ----------
     worklist : Worklist or None
-        Tells which requests are STAT; None where no RIS is connected.
+        Clinical facts and which requests are STAT; None where no RIS is connected.
     foreseen : Foreseen or None
         Takes the series of studies that are about to be complete.
     """
@@ -61,6 +62,7 @@ class Settler:
         self._foreseen = foreseen
         self._looked_ahead: dict[str, dt.datetime] = {}
         self._worklist = worklist
+        self._giver = Giver.of(archive, settings, worklist)
         self._zone = settings.portal.zone
         self._preparer = preparer
         self._pruned_at = time.monotonic()
@@ -193,7 +195,14 @@ class Settler:
             control = load_control(connection, self._zone)
         urgent = self._worklist is not None and self._worklist.is_urgent(study_uid)
         return plan_study(
-            self._database, self._archive, study_uid, enabled, control, now(), urgent=urgent
+            self._database,
+            self._archive,
+            study_uid,
+            enabled,
+            control,
+            now(),
+            urgent=urgent,
+            giver=self._giver,
         )
 
     def _select(self, study_uid: StudyUID, changed_at: dt.datetime) -> None:

@@ -102,6 +102,8 @@ jobs: Final = Table(
     Column("features", JSONDocument, nullable=False, default=dict),
     # Models that the package may ask: id → digest.
     Column("models", JSONDocument, nullable=False, default=dict),
+    # Clinical facts, earlier findings and anatomy providers that the run is given.
+    Column("given", JSONDocument, nullable=False, default=dict),
     Column("durations", JSONDocument, nullable=False, default=dict),
     # Counts the times that it was put back after an end: a cancelled workitem stays cancelled.
     Column("generation", Integer, nullable=False, default=0),
@@ -119,6 +121,15 @@ jobs: Final = Table(
     Index("jobs_updated", "updated_at"),
     Index("jobs_package", "package", "version", "finished_at"),
     Index("jobs_finished", "finished_at"),
+)
+
+#: How a job stood at the end of an earlier generation: why it had failed or was cancelled.
+job_generations: Final = Table(
+    "job_generations",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id"), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("document", JSONDocument, nullable=False),
 )
 
 job_refusals: Final = Table(

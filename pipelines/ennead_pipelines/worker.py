@@ -22,6 +22,7 @@ from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.settings import Settings
 from ennead_pipelines.foresee import Foreseen
+from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.networks.reruns import Expander
@@ -58,7 +59,8 @@ def run(
         preparer.start()
         foreseen = Foreseen(archive, settings.dicom.decode_limit_bytes)
         settler = Settler(database, archive, settings, catalogue, preparer, foreseen=foreseen)
-        expander = Expander(database, archive, settings.portal.zone, catalogue)
+        giver = Giver.of(archive, settings)
+        expander = Expander(database, archive, settings.portal.zone, catalogue, giver)
         steps = (settler.step, expander.step)
         thread = threading.Thread(target=_settle, args=(steps, stop), name="settle", daemon=True)
         thread.start()

@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from ennead.findings import Mask
 from ennead.geometry import Grid
-from ennead_lung._sides import LEFT, RIGHT
-from ennead_lung.mask import LungMask
+from ennead_lung.chest import Chest
 
 #: Lungs cut by the image and lower than this are a glimpse, not a chest.
 GLIMPSE_MM = 100.0
@@ -65,18 +64,17 @@ def height_mm(mask: Mask, grid: Grid) -> float:
     return float(where[-1] - where[0] + 1) * grid.spacing_mm[axis] if where.size else 0.0
 
 
-def meets_padding(closed: Mask, padding: Mask) -> bool:
+def meets_padding(lung: Mask, padding: Mask) -> bool:
     """Whether a lung lies against padding inside the image (both on the coarse copy)."""
-    return bool(padding.any() and (ndimage.binary_dilation(closed) & padding).any())
+    return bool(padding.any() and (ndimage.binary_dilation(lung, iterations=2) & padding).any())
 
 
-def coverage(lungs: LungMask) -> Coverage:
+def coverage(chest: Chest) -> Coverage:
     """Judge both lungs."""
-    anatomy = lungs.anatomy
-    padding = anatomy.coarse.padding
+    padding, lungs = chest.coarse.padding, chest.coarse_lungs
     return Coverage(
-        right_cut=touches_edge(lungs.right) or meets_padding(anatomy.closed == RIGHT, padding),
-        left_cut=touches_edge(lungs.left) or meets_padding(anatomy.closed == LEFT, padding),
-        height_mm=height_mm(lungs.both, lungs.grid),
-        bases_only=bool(anatomy.closed[-1].any()) and not anatomy.airway_seen,
+        right_cut=touches_edge(chest.right) or meets_padding(lungs == 1, padding),
+        left_cut=touches_edge(chest.left) or meets_padding(lungs == 2, padding),
+        height_mm=height_mm(chest.both, chest.grid),
+        bases_only=bool(lungs[-1].any()) and not chest.airway_seen,
     )

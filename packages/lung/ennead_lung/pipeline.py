@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from ennead import codes
 from ennead.contracts import RunContext, Volume
 from ennead.findings import Finding, Measurement, Refusal, RefusalCode, Result, Segment
+from ennead_lung.chest import SIDES, Chest, read_chest
 from ennead_lung.coverage import GLIMPSE_MM, Coverage, coverage
 from ennead_lung.laa import laa910, laa950
-from ennead_lung.mask import LungMask, lung_mask
 from ennead_lung.perc15 import density_g_l, perc15
 from ennead_lung.phase import contrast_phase
 from ennead_lung.technique import manifest, technique_refusals
 from ennead_lung.volume import left_right_ratio, volume_cm3
 
-SIDES = ("right", "left")
 DENSITOMETRY = ("laa950", "laa910", "perc15", "perc15_density")
 
 _LUNG = codes.sct("39607008", "Lung")
@@ -53,7 +52,7 @@ class LungPipeline:
     """Lung masks, volumes and densitometry of one chest CT.
 
     Reads
-        Input ``chest``: a CT volume in HU, any orientation.
+        Input ``chest``: a CT volume in HU, any orientation, with the shared anatomy's lungs.
     Writes
         Segments ``right_lung_mask``, ``left_lung_mask``; findings ``right_lung``, ``left_lung``,
         ``both_lungs`` with their measurements.
@@ -65,22 +64,22 @@ class LungPipeline:
         """Measure; every declared measurement is returned or refused."""
         volume = context.volumes["chest"]
         context.progress(0.05, "progress.mask")
-        lungs = lung_mask(volume.values, volume.grid)
-        context.progress(0.6, "progress.coverage")
+        lungs = read_chest(volume, context.anatomy["chest"])
+        context.progress(0.3, "progress.coverage")
         seen = coverage(lungs)
         declined = _not_a_chest(volume, lungs, seen)
         if declined:
             return declined
         run = _Run(volume, context.declined)
         _decide_sides(run, lungs, seen)
-        context.progress(0.7, "progress.phase")
+        context.progress(0.4, "progress.phase")
         _decide_density(run, lungs)
-        context.progress(0.8, "progress.measure")
+        context.progress(0.6, "progress.measure")
         results: list[Result] = [*_segments(volume, lungs), *_findings(run, lungs, seen)]
         return [*results, *run.refusals]
 
 
-def _not_a_chest(volume: Volume, lungs: LungMask, seen: Coverage) -> list[Result]:
+def _not_a_chest(volume: Volume, lungs: Chest, seen: Coverage) -> list[Result]:
     """A refusal of the whole package where the image holds no (or hardly any) lung."""
     if not lungs.both.any():
         return [Refusal(RefusalCode.NOT_FOUND, "", "refusal.not_found", {}, volume.series_uid)]
@@ -88,12 +87,12 @@ def _not_a_chest(volume: Volume, lungs: LungMask, seen: Coverage) -> list[Result
         values = {"height_mm": round(seen.height_mm), "rule_min": round(GLIMPSE_MM)}
         return [Refusal(RefusalCode.COVERAGE, "", "refusal.glimpse", values, volume.series_uid)]
     one_sided = not (lungs.right.any() and lungs.left.any())
-    if one_sided and lungs.anatomy.middle is None:
+    if one_sided and lungs.spine is None:
         return [Refusal(RefusalCode.NOT_FOUND, "", "refusal.side_unknown", {}, volume.series_uid)]
     return []
 
 
-def _decide_sides(run: _Run, lungs: LungMask, seen: Coverage) -> None:
+def _decide_sides(run: _Run, lungs: Chest, seen: Coverage) -> None:
     for side in SIDES:
         volume, mask = f"volume_{side}", f"{side}_lung_mask"
         if not lungs.side(side).any():
@@ -106,15 +105,15 @@ def _decide_sides(run: _Run, lungs: LungMask, seen: Coverage) -> None:
         run.refuse(RefusalCode.COVERAGE, ("volume_total", "lr_ratio"), "refusal.coverage.other")
 
 
-def _decide_density(run: _Run, lungs: LungMask) -> None:
-    phase = contrast_phase(run.volume.attributes, lungs.anatomy)
+def _decide_density(run: _Run, lungs: Chest) -> None:
+    phase = contrast_phase(run.volume.attributes, lungs.blood_hu())
     if phase.code is not None:
         run.refuse(phase.code, DENSITOMETRY, phase.text_key, **phase.values)
     technique = technique_refusals(run.volume)
     run.refusals += [r for r in technique if r.subject not in run.declined]
 
 
-def _segments(volume: Volume, lungs: LungMask) -> Iterator[Segment]:
+def _segments(volume: Volume, lungs: Chest) -> Iterator[Segment]:
     for side in SIDES:
         if lungs.side(side).any():
             yield Segment(
@@ -130,7 +129,7 @@ def _segments(volume: Volume, lungs: LungMask) -> Iterator[Segment]:
             )
 
 
-def _findings(run: _Run, lungs: LungMask, seen: Coverage) -> Iterator[Finding]:
+def _findings(run: _Run, lungs: Chest, seen: Coverage) -> Iterator[Finding]:
     present = [side for side in SIDES if lungs.side(side).any()]
     for side in present:
         yield _finding(run, lungs, seen, f"{side}_lung", (side,))
@@ -139,7 +138,7 @@ def _findings(run: _Run, lungs: LungMask, seen: Coverage) -> Iterator[Finding]:
 
 
 def _finding(
-    run: _Run, lungs: LungMask, seen: Coverage, finding_id: str, sides: Sequence[str]
+    run: _Run, lungs: Chest, seen: Coverage, finding_id: str, sides: Sequence[str]
 ) -> Finding:
     one = sides[0] if finding_id != "both_lungs" else ""
     partial = seen.side_cut(one) if one else seen.cut or len(sides) < len(SIDES)
@@ -157,12 +156,12 @@ def _finding(
     )
 
 
-def _side(run: _Run, lungs: LungMask, side: str) -> Iterator[Measurement]:
+def _side(run: _Run, lungs: Chest, side: str) -> Iterator[Measurement]:
     if not run.refused(f"volume_{side}"):
         yield _measurement(f"volume_{side}", volume_cm3(lungs.side(side), lungs.grid))
 
 
-def _both(run: _Run, lungs: LungMask) -> Iterator[Measurement]:
+def _both(run: _Run, lungs: Chest) -> Iterator[Measurement]:
     both, hu = lungs.both, run.volume.values
     if not run.refused("volume_total"):
         right, left = (volume_cm3(lungs.side(s), lungs.grid) for s in SIDES)

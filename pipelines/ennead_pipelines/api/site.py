@@ -20,6 +20,7 @@ from ennead.plugins import Manifest
 from ennead.security import Permission, Principal
 from ennead.texts import translate
 from ennead_pipelines.api.common import ArchiveDependency, CatalogueDependency, moment
+from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.packages import PackageCatalogue, states
 from ennead_pipelines.render import title
 from ennead_pipelines.site.certificates import (
@@ -189,6 +190,7 @@ def run_again(
         principal,
         body.reason,
         body.package,
+        Giver.of(archive, settings),
     )
     return {
         "study_uid": study_uid,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from ennead.database import insert_ignore
 from ennead.findings import Refusal
 from ennead.plugins import Manifest
+from ennead_pipelines.jobs.generations import remember_generation
 from ennead_pipelines.jobs.identity import JobIdentity
 from ennead_pipelines.jobs.queue import publish_job
 from ennead_pipelines.jobs.states import JobState, now
@@ -127,6 +128,7 @@ def _terms(terms: JobTerms) -> dict[str, Any]:
         "thresholds": dict(terms.thresholds),
         "rule": terms.rule,
         "models": dict(terms.models),
+        "given": terms.given.as_json(),
     }
 
 
@@ -161,6 +163,10 @@ def _revive(connection: Connection, job_id: str, selection: Selection, terms: Jo
         state = JobState.DONE
         connection.execute(update(findings).where(findings.c.job_id == job_id).values(hidden=False))
     first = selection.refusals[0] if state is JobState.REFUSED else None
+    afresh: dict[str, Any] = {}
+    if state is JobState.WAITING:
+        remember_generation(connection, row)
+        afresh = {"generation": row.generation + 1, "started_at": None, "finished_at": None}
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
@@ -168,7 +174,7 @@ def _revive(connection: Connection, job_id: str, selection: Selection, terms: Jo
             state=state,
             updated_at=now(),
             failures=0,
-            generation=row.generation + (1 if state is JobState.WAITING else 0),
+            **afresh,
             **_terms(terms),
             reason_key=first.text_key if first else "",
             reason_values=dict(first.values) if first else {},

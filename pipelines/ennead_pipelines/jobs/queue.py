@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, and_, or_, select, update
 from ennead import events
 from ennead.database import Database
 from ennead.identifiers import JobID, PackageID, SeriesUID, StudyUID
+from ennead_pipelines.given.given import Given
 from ennead_pipelines.jobs.identity import JobIdentity
 from ennead_pipelines.jobs.order import claim_order
 from ennead_pipelines.jobs.states import JobState, now, refresh_study_state
@@ -34,6 +35,7 @@ class Job:
     models: Mapping[str, str] = field(default_factory=dict)
     function: str = ""
     call: Mapping[str, Any] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
 
     @property
     def study_uid(self) -> StudyUID:
@@ -248,4 +250,5 @@ def _job(row: Row[Any]) -> Job:
         dict(row.models),
         row.function,
         dict(row.call),
+        Given.from_json(row.given),
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ennead_pipelines.given.given import Given
+
 #: ``jobs.priority``; smaller runs first.
 INTERACTIVE: Final = 0
 STAT: Final = 10
@@ -30,6 +32,8 @@ class JobTerms:
         Name of the site rule that decided; "" when none did.
     models : mapping
         Model id → digest of the version that the package may ask; part of the job's identity.
+    given : Given
+        Facts, earlier findings and anatomy; part of the job's identity.
     """
 
     priority: int = ROUTINE
@@ -37,3 +41,4 @@ class JobTerms:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     rule: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)

@@ -23,6 +23,7 @@ from ennead.security.audit import record
 from ennead_models.lifecycle import ModelState
 from ennead_models.records import installed_version
 from ennead_pacs.index import StudyQuery, studies, study_conditions
+from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.jobs.control import cancel, repeatable, retry
 from ennead_pipelines.jobs.create import create_job
 from ennead_pipelines.jobs.states import JobState, now
@@ -202,8 +203,14 @@ class Expander:
     """
 
     def __init__(
-        self, database: Database, archive: Archive, zone: ZoneInfo, catalogue: PackageCatalogue
+        self,
+        database: Database,
+        archive: Archive,
+        zone: ZoneInfo,
+        catalogue: PackageCatalogue,
+        giver: Giver | None = None,
     ) -> None:
+        self._giver = giver
         self._database = database
         self._archive = archive
         self._zone = zone
@@ -253,7 +260,13 @@ class Expander:
         at = now()
         try:
             plans = plan_study(
-                self._database, self._archive, StudyUID(row.study_uid), [alone], control, at
+                self._database,
+                self._archive,
+                StudyUID(row.study_uid),
+                [alone],
+                control,
+                at,
+                giver=self._giver,
             )
         except NotFound:
             plans = None

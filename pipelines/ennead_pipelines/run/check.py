@@ -8,15 +8,23 @@ from typing import get_args
 
 from ennead.contracts import Volume
 from ennead.errors import ContractError, UndeclaredOutput
-from ennead.findings import Finding, Map, Measurement, Refusal, Result, Segment
+from ennead.findings import Finding, Map, Measurement, PriorFinding, Refusal, Result, Segment
 from ennead.identifiers import SeriesUID
 from ennead.plugins import Manifest
 
 
 def checked(
-    results: Iterable[Result], manifest: Manifest, volumes: Mapping[str, Volume]
+    results: Iterable[Result],
+    manifest: Manifest,
+    volumes: Mapping[str, Volume],
+    priors: Collection[PriorFinding] = (),
 ) -> list[Result]:
     """The results, when every one of them was promised.
+
+    Parameters
+    ----------
+    priors : collection of PriorFinding
+        Those that the package was given: only their Tracking UIDs may be carried on, each once.
 
     Raises
     ------
@@ -43,6 +51,7 @@ def checked(
             raise ContractError(f"Package {manifest.id!r} returned {key[0]} {key[1]!r} twice.")
         seen.add(key)
         if isinstance(result, Finding):
+            _check_tracking(manifest, result, priors, found)
             for measurement in result.measurements:
                 _check_measurement(manifest, measurement)
             _require_series(manifest, result.series_uid, series)
@@ -71,6 +80,27 @@ def without_declined(results: Iterable[Result], declined: Collection[str]) -> li
         elif isinstance(result, Refusal) or result.id not in refused:
             kept.append(result)
     return kept
+
+
+def _check_tracking(
+    manifest: Manifest,
+    finding: Finding,
+    priors: Collection[PriorFinding],
+    results: Iterable[Result],
+) -> None:
+    uid = finding.tracking_uid
+    if uid is None:
+        return
+    if uid not in {prior.tracking_uid for prior in priors}:
+        raise ContractError(
+            f"Finding {finding.id!r} of package {manifest.id!r} carries Tracking UID {uid}, which "
+            "is none of context.priors. Take it from there, or leave it None."
+        )
+    if sum(isinstance(r, Finding) and r.tracking_uid == uid for r in results) > 1:
+        raise ContractError(
+            f"Package {manifest.id!r} carries Tracking UID {uid} on to several findings; one "
+            "earlier finding can be one finding today."
+        )
 
 
 def _check_measurement(manifest: Manifest, measurement: Measurement) -> None:

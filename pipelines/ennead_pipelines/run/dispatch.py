@@ -23,6 +23,7 @@ from ennead_pipelines.jobs import Job, JobQueue
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
 from ennead_pipelines.networks.dispatch import network_of, sources_of
 from ennead_pipelines.packages import PackageCatalogue
+from ennead_pipelines.run.anatomies import AnatomyCache
 from ennead_pipelines.run.faults import Fault, JobTimeout, classify
 from ennead_pipelines.run.features import features_of
 from ennead_pipelines.run.finish import Finisher
@@ -86,6 +87,8 @@ class Dispatcher:
         self._running: dict[str, _Running] = {}
         #: Decoded series, shared with the interactive functions of this worker.
         self.volumes = VolumeCache(settings.ray.object_store_bytes // 2)
+        #: What was found in them.
+        self.anatomies = AnatomyCache(settings.ray.object_store_bytes // 8)
         self._board: Any = BoardActor.remote()
         self._taking: Any = None
         self._taken_at = 0.0
@@ -141,6 +144,10 @@ class Dispatcher:
             at = created_at(connection, job.id)
             declined = declined_outputs(connection, job.id)
         found = [self.volumes.get(each) for each in inputs]
+        by_input = {
+            each.name: reference for each, (reference, _) in zip(inputs, found, strict=True)
+        }
+        anatomy, anatomy_references = self.anatomies.parts(job.given, inputs, by_input)
         request = MeasureRequest(
             job_id=job.id,
             study_uid=job.study_uid,
@@ -158,10 +165,12 @@ class Dispatcher:
             network=network_of(package, self._settings),
             models=sources_of(job.models, self._catalogue, self._settings),
             sandbox=plan_for(self._settings, package),
+            given=job.given,
+            anatomy=anatomy,
         )
         reference = measure_task.options(
             **self._room.options(manifest.runtime.cpu, manifest.runtime.ram_mib)
-        ).remote(request, self._board, *(reference for reference, _ in found))
+        ).remote(request, self._board, *by_input.values(), *anatomy_references)
         deadline = time.monotonic() + LOAD_SECONDS + manifest.runtime.timeout_s
         self._running[job.id] = _Running(job, manifest, inputs, reference, deadline)
         self._finisher.tell_started(job, features_of(inputs))
@@ -196,6 +205,7 @@ class Dispatcher:
         if running:
             for each in running.inputs:
                 self.volumes.forget(each.key)
+                self.anatomies.forget(each.key)
         self._settle_fault(job, manifest, fault)
         if running:
             self._remove(running)

@@ -27,6 +27,7 @@ def finding_document(
             "instance_uid": summary.key_instance_uid or "",
             "series_uid": finding.series_uid,
             "point_mm": list(summary.point_mm),
+            "frame_of_reference_uid": summary.frame_of_reference_uid,
         },
         "segments": [_segment(segment, output, manifest) for segment in used],
         "measurements": [_measurement(m, manifest) for m in finding.measurements],

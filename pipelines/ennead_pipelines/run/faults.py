@@ -15,6 +15,7 @@ from ennead.errors import (
     ModelError,
     NonReproducibleResult,
 )
+from ennead_pipelines.run.anatomies import AnatomyChanged
 from ennead_pipelines.run.inputs import InputsChanged
 from ennead_pipelines.sandbox.faults import FINAL, Stopped
 
@@ -60,6 +61,9 @@ def classify(error: BaseException) -> Fault:
         cause = error.cause
     if isinstance(cause, Stopped):
         return _stopped(cause)
+    if isinstance(cause, AnatomyChanged):
+        values = {"provider": f"{cause.plan.provider} {cause.plan.version}"}
+        return Fault("fail", "given.anatomy_changed", values)
     if isinstance(cause, NonReproducibleResult):
         return Fault("fail", "not_reproducible")
     if isinstance(cause, InputsChanged):

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from ennead.contracts import ModelAnswer, ProgressSink, RunContext, Volume
+from ennead.contracts import Anatomy, ModelAnswer, ProgressSink, RunContext, Volume
 from ennead.findings import Result
 from ennead_pipelines.encode import EncodedResults, ResultIdentity, SourceSeries, encode
 from ennead_pipelines.encode.header import AlgorithmType
@@ -21,7 +21,7 @@ from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.output import job_output
 from ennead_pipelines.run.package import run_package
-from ennead_pipelines.run.requests import JobOutput, Loaded, MeasureRequest
+from ennead_pipelines.run.requests import AnatomyFound, JobOutput, Loaded, MeasureRequest
 
 
 def measure(
@@ -29,6 +29,7 @@ def measure(
     loaded: Sequence[Loaded],
     progress: ProgressSink,
     on_overrun: Callable[[Overrun], None] | None = None,
+    anatomy: Sequence[AnatomyFound] = (),
 ) -> JobOutput:
     """Run one job on decoded volumes.
 
@@ -36,6 +37,8 @@ def measure(
     ----------
     on_overrun : callable, optional
         See :func:`~ennead_pipelines.run.package.run_package`.
+    anatomy : sequence of AnatomyFound
+        In the order of ``request.anatomy``.
 
     Raises
     ------
@@ -53,8 +56,13 @@ def measure(
         progress=progress,
         declined=frozenset(request.declined),
         models=_models(request, progress),
+        clinical=request.given.facts,
+        anatomy=_by_input(request, anatomy),
+        priors=request.given.priors,
     )
-    raw = checked(run_package(request, context, on_overrun), request.manifest, volumes)
+    raw = checked(
+        run_package(request, context, on_overrun), request.manifest, volumes, request.given.priors
+    )
     measured = time.perf_counter()
     results = without_declined(raw, request.declined)
     progress(1.0, "jobs.step.encoding")
@@ -62,10 +70,28 @@ def measure(
     done = time.perf_counter()
     durations_s = {
         "load": max(each.duration_s for each in loaded),
+        **_anatomy_seconds(request, anatomy),
         "measure": measured - begun,
         "encode": done - measured,
     }
     return job_output(request, results, encoded, volumes, durations_s)
+
+
+def _by_input(request: MeasureRequest, found: Sequence[AnatomyFound]) -> dict[str, Anatomy]:
+    parts: dict[str, list[tuple[Anatomy, Sequence[str]]]] = {}
+    for part, each in zip(request.anatomy, found, strict=True):
+        parts.setdefault(part.input, []).append((each.anatomy, part.structures))
+    if not parts:
+        return {}
+    from ennead_pipelines.anatomy.merge import merge
+
+    return {name: merge(several) for name, several in parts.items()}
+
+
+def _anatomy_seconds(request: MeasureRequest, found: Sequence[AnatomyFound]) -> dict[str, float]:
+    """Of what was found for this job; nothing where all of it was there already."""
+    own = [f.duration_s for p, f in zip(request.anatomy, found, strict=True) if not p.shared]
+    return {"anatomy": sum(own)} if own else {}
 
 
 def _models(
@@ -79,14 +105,15 @@ def _models(
 
 
 def _asked(request: MeasureRequest) -> Mapping[str, str]:
-    """What the results say about the models that took part."""
+    """What the results say about what the run was given, and the models that took part."""
+    given = request.given.parameters()
     if request.network is None and not request.models:
-        return {}
+        return given
     from ennead_pipelines.networks.answer import parameters
     from ennead_pipelines.networks.needs import said_parameters
 
     own = parameters(request.network) if request.network else {}
-    return own | said_parameters(request.models)
+    return given | own | said_parameters(request.models)
 
 
 def encode_results(

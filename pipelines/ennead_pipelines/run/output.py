@@ -64,6 +64,7 @@ def _summary(
         encoded.tracking_uids[finding.id],
         InstanceUID(uids[slice_index]),
         _point(volume, segment, slice_index),
+        volume.grid.frame_of_reference_uid,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ennead.contracts import JSONAttributes, Volume
+from ennead.contracts import Anatomy, JSONAttributes, Volume
 from ennead.findings import Finding, Refusal
 from ennead.geometry import Grid
 from ennead.identifiers import InstanceUID, JobID, SeriesUID, StudyUID, TrackingUID
 from ennead.plugins import Manifest
+from ennead_pipelines.given.given import Given
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.sandbox.plan import SandboxPlan
 
@@ -46,6 +47,29 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class AnatomyFound:
+    """The anatomy of one provider in one series, and how long finding it took."""
+
+    anatomy: Anatomy
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnatomyPart:
+    """Which structures of which input a provider was asked for.
+
+    Parameters
+    ----------
+    shared : bool
+        It was found for another job.
+    """
+
+    input: str
+    structures: tuple[str, ...]
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureRequest:
     """One job for a Ray worker.
 
@@ -66,6 +90,10 @@ class MeasureRequest:
         Models that the package may ask.
     sandbox : SandboxPlan or None
         How the package runs apart; None runs it in the worker's own process.
+    given : Given
+        Facts and earlier findings.
+    anatomy : tuple of AnatomyPart
+        In the order of what comes with the request after the volumes.
     """
 
     job_id: JobID
@@ -84,6 +112,8 @@ class MeasureRequest:
     network: ModelSource | None = None
     models: tuple[ModelSource, ...] = ()
     sandbox: SandboxPlan | None = None
+    given: Given = field(default_factory=Given)
+    anatomy: tuple[AnatomyPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +135,7 @@ class FindingSummary:
     tracking_uid: TrackingUID
     key_instance_uid: InstanceUID | None
     point_mm: tuple[float, float, float]
+    frame_of_reference_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

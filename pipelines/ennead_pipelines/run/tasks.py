@@ -17,7 +17,13 @@ import ray
 
 from ennead.contracts import ProgressSink
 from ennead_pipelines.run.limits import Overrun
-from ennead_pipelines.run.requests import JobOutput, Loaded, LoadRequest, MeasureRequest
+from ennead_pipelines.run.requests import (
+    AnatomyFound,
+    JobOutput,
+    Loaded,
+    LoadRequest,
+    MeasureRequest,
+)
 
 #: Least seconds between two progress reports of one job.
 REPORT_SECONDS: Final = 0.25
@@ -110,17 +116,28 @@ def _load(request: LoadRequest) -> Loaded:
     return load(request)
 
 
-def _measure(request: MeasureRequest, board: Any, *loaded: Loaded) -> JobOutput:
+def _anatomy(name: str, loaded: Loaded) -> AnatomyFound:
+    from ennead_pipelines.run.find_anatomy import find_anatomy
+
+    _step_back()
+    return find_anatomy(name, loaded.volume)
+
+
+def _measure(request: MeasureRequest, board: Any, *parts: Loaded | AnatomyFound) -> JobOutput:
     from ennead_pipelines.run.measure import measure
 
     _step_back()
     progress = sink(board, request.job_id)
     progress(0.0, "jobs.step.measuring")
-    return measure(request, loaded, progress, ender(board, request.job_id))
+    count = len(request.inputs)
+    loaded = [each for each in parts[:count] if isinstance(each, Loaded)]
+    anatomy = [each for each in parts[count:] if isinstance(each, AnatomyFound)]
+    return measure(request, loaded, progress, ender(board, request.job_id), anatomy)
 
 
 # Retries are the worker process's business: it counts them and tells people.
 load_task = ray.remote(num_cpus=1, max_retries=0)(_load)
+anatomy_task = ray.remote(num_cpus=1, max_retries=0)(_anatomy)
 measure_task = ray.remote(num_cpus=1, max_retries=0)(_measure)
 warm_task = ray.remote(num_cpus=1, max_retries=1)(warm)
 BoardActor = ray.remote(num_cpus=0, max_restarts=-1)(ProgressBoard)

@@ -12,8 +12,11 @@ from sqlalchemy import Connection, Row, select
 
 from ennead.contracts import Archive
 from ennead.database import Database
+from ennead.findings import Refusal
 from ennead.identifiers import StudyUID
 from ennead.plugins import DiscoveredPackage, Manifest
+from ennead_pipelines.given.gather import Giver
+from ennead_pipelines.given.given import Given
 from ennead_pipelines.jobs.create import create_job
 from ennead_pipelines.jobs.identity import JobIdentity, identify, parameters_digest
 from ennead_pipelines.jobs.states import JobState
@@ -42,6 +45,10 @@ class PackagePlan:
         As the package sees the study, whatever the site wants.
     models : mapping
         Model id → digest of each model that the package may ask.
+    given : Given
+        Facts, earlier findings and anatomy of the run.
+    withheld : tuple of Refusal
+        What the package requires and nobody here has; the selection is then refused by them.
     """
 
     study_uid: StudyUID
@@ -51,6 +58,8 @@ class PackagePlan:
     decision: Decision
     facts: StudyFacts
     models: Mapping[str, str] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
+    withheld: tuple[Refusal, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -71,7 +80,14 @@ class PackagePlan:
         """Of the job that this becomes; a skipped run is known by what the site said."""
         digest = self.package.digest
         asked = {f"model.{name}": model for name, model in self.models.items()}
-        settings: dict[str, float | str] = {**self.decision.thresholds, **asked}
+        settings: dict[str, float | str] = {
+            **self.decision.thresholds,
+            **asked,
+            **self.given.parameters(),
+        }
+        if self.withheld:
+            lacks = [[r.text_key, dict(r.values)] for r in self.withheld]
+            settings["withheld"] = json.dumps(lacks, sort_keys=True)
         made = identify(self.study_uid, self.manifest, digest, self.effective, settings)
         refusal = self.decision.refusal
         if self.outcome != "skipped" or refusal is None:
@@ -85,7 +101,12 @@ class PackagePlan:
         decision = self.decision
         rule = "" if self.outcome == "refused" else decision.rule
         return JobTerms(
-            decision.priority, decision.not_before, decision.thresholds, rule, self.models
+            decision.priority,
+            decision.not_before,
+            decision.thresholds,
+            rule,
+            self.models,
+            self.given,
         )
 
 
@@ -99,6 +120,7 @@ def plan_study(
     *,
     urgent: bool = False,
     only: Collection[str] | None = None,
+    giver: Giver | None = None,
 ) -> list[PackagePlan] | None:
     """Match every package's manifest and put it before the site's rules; nothing is written.
 
@@ -110,6 +132,8 @@ def plan_study(
         Aware: when the study was complete.
     only : collection of str or None
         Ids of the packages to look at; None looks at all.
+    giver : Giver or None
+        Decides what runs are given; None knows headers and the classical anatomy.
 
     Returns
     -------
@@ -127,11 +151,17 @@ def plan_study(
         return None
     with database.read() as connection:
         facts = read_facts(connection, study_uid, candidates)
+    giver = giver or Giver(archive)
     found = []
     for package, manifest in usable:
         if runs_for(package, facts):
             selection = match(manifest, candidates)
-            found.append(decide(package, manifest, selection, facts, packages, control, at, urgent))
+            with database.read() as connection:
+                given, withheld = giver.give(connection, study_uid, manifest, selection)
+            if withheld:
+                selection = Selection(selection.choices, {}, withheld)
+            plan = decide(package, manifest, selection, facts, packages, control, at, urgent)
+            found.append(replace(plan, given=given, withheld=withheld))
     return found
 
 

@@ -13,6 +13,7 @@ from ennead.errors import Conflict, InputError, NotFound
 from ennead.identifiers import StudyUID
 from ennead.security import Principal
 from ennead.security.audit import record
+from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.jobs.control import locked, retry
 from ennead_pipelines.jobs.queue import publish_job
 from ennead_pipelines.jobs.states import JobState, now
@@ -44,6 +45,7 @@ def rerun(
     principal: Principal,
     reason: str,
     package: str = "",
+    giver: Giver | None = None,
 ) -> list[Rerun]:
     """Select again and make the jobs that follow; the same identity stores nothing new.
 
@@ -68,7 +70,7 @@ def rerun(
             raise NotFound(f"No package {package[:40]!r} is installed here.")
         raise Conflict(f"Package {package!r} is switched off; enable it first.")
     only = {package} if package else None
-    plans = plan_study(database, archive, study_uid, on, control, now(), only=only)
+    plans = plan_study(database, archive, study_uid, on, control, now(), only=only, giver=giver)
     if plans is None:
         raise Conflict(f"Study {study_uid} holds nothing but results; there is nothing to run on.")
     with database.begin() as connection:

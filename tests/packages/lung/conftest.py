@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pydicom
 import pytest
 
-from ennead.contracts import RunContext, Volume
+from ennead.contracts import Anatomy, RunContext, Volume
 from ennead.findings import Finding, Measurement, Refusal, Result, Segment
 from ennead.geometry import Grid, stack_grid
 from ennead.identifiers import InstanceUID, SeriesUID, StudyUID
@@ -84,16 +84,39 @@ def read_volume(folder: Path) -> Volume:
     )
 
 
+def context_of(volume: Volume, **options: Any) -> RunContext:
+    return RunContext({"chest": volume}, anatomy={"chest": anatomy_of(volume)}, **options)
+
+
+_last: tuple[Any, Anatomy] | None = None
+
+
+def anatomy_of(volume: Volume) -> Anatomy:
+    """Found once for tests that change nothing but the header."""
+    global _last
+    from ennead_pipelines.anatomy.classical_ct import ClassicalCT
+
+    key = (volume.values.tobytes(), volume.grid)
+    if _last is None or _last[0] != key:
+        _last = (key, ClassicalCT().compute(volume))
+    return _last[1]
+
+
+@pytest.fixture(scope="session")
+def context_from() -> Callable[..., RunContext]:
+    return context_of
+
+
 @pytest.fixture(scope="session")
 def measure() -> Callable[..., Answer]:
-    """Run the package on values and grid, or on a Volume."""
+    """Run the package on values and grid, or on a Volume, with the anatomy a run would get."""
     from ennead_lung.pipeline import LungPipeline
 
     def run(
         values: Any, grid: Grid | None = None, attributes: dict[str, Any] | None = None
     ) -> Answer:
         volume = values if grid is None else volume_of(values, grid, attributes)
-        return Answer(list(LungPipeline().run(RunContext({"chest": volume}))))
+        return Answer(list(LungPipeline().run(context_of(volume))))
 
     return run
 

@@ -114,14 +114,13 @@ def test_gaps_of_more_than_three_millimetres(measure) -> None:
     )
 
 
-def test_what_the_platform_declined_is_not_refused_twice(plain, volume_from) -> None:
-    from ennead.contracts import RunContext
+def test_what_the_platform_declined_is_not_refused_twice(plain, volume_from, context_from) -> None:
     from ennead_lung.pipeline import LungPipeline
 
     attributes = plain.attributes | {"KVP": 80}
     volume = volume_from(plain.values, plain.grid, attributes)
     for declined in (frozenset(DENSITOMETRY), frozenset({"laa950", "laa910"})):
-        results = list(LungPipeline().run(RunContext({"chest": volume}, declined=declined)))
+        results = list(LungPipeline().run(context_from(volume, declined=declined)))
         refused = {r.subject for r in results if isinstance(r, Refusal)}
         assert refused == set(DENSITOMETRY) - declined
         given = {m.id for r in results if isinstance(r, Finding) for m in r.measurements}

@@ -25,6 +25,7 @@ def _columns() -> list[sa.Column[object]]:
         sa.Column("rule", sa.String(120), nullable=False, server_default=""),
         sa.Column("features", JSONDocument, nullable=False, server_default="{}"),
         sa.Column("models", JSONDocument, nullable=False, server_default="{}"),
+        sa.Column("given", JSONDocument, nullable=False, server_default="{}"),
         sa.Column("durations", JSONDocument, nullable=False, server_default="{}"),
     ]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ennead.coarse import Coarse, ball_dilate
 from ennead.findings import Mask
-from ennead_lung._body import Midline, middle_of_tissue, volume_cm3
-from ennead_lung._coarse import Coarse, ball_dilate
+from ennead_pipelines.anatomy._body import Midline, middle_of_tissue, volume_cm3
 
 #: Smoothing before the lumen is sought; keeps lumina wider than about 6 mm.
 SMOOTHING_MM = 1.0
@@ -34,18 +34,18 @@ def central_airway(coarse: Coarse, air: Mask, middle: Midline | None) -> Mask:
     """bool[z, y, x]: lumen of trachea and main bronchi on the coarse grid; may select nothing.
 
     A pocket of smoothed, homogeneous air is airway when it comes near the midline, is part of a
-    larger pocket of air (the lungs') or reaches the top slice, is tall enough, lies in tissue, and
-    is not larger than an airway can be. The threshold falls until that holds, so that emphysema
-    does not flow into it.
+    larger pocket of air (the lungs') or else reaches the top slice, is tall enough, lies in tissue,
+    and is not larger than an airway can be. The threshold falls until that holds, so that
+    emphysema does not flow into it.
     """
     spacing = coarse.grid.spacing_mm
     smooth = ndimage.gaussian_filter(coarse.hu, [SMOOTHING_MM / s for s in spacing])
     pockets, _ = ndimage.label(air)
     pocket_cm3 = np.bincount(pockets.ravel()) * coarse.grid.voxel_volume_mm3 / 1000
     margin = int(np.ceil(2 * WALL_MM / min(spacing)))
-    lumen = np.zeros(air.shape, dtype=bool)
+    joined, loose = np.zeros_like(air), np.zeros_like(air)
     for threshold in CORE_HU:
-        lumen[:] = False
+        joined[:] = loose[:] = False
         cores, _ = ndimage.label(air & (smooth <= threshold))
         leaking = False
         for label, tight in enumerate(ndimage.find_objects(cores), start=1):
@@ -58,10 +58,11 @@ def central_airway(coarse: Coarse, air: Mask, middle: Midline | None) -> Mask:
             if size > LARGEST_CM3:
                 leaking |= size < GAS_SHARE * around
             elif _airway_like(core, air[box], around, tight, coarse):
-                lumen[box] |= core
+                (joined if around >= LUNG_CM3 else loose)[box] |= core
         if not leaking:
             break
-    return _to_the_wall(lumen, air, spacing)
+    # Beside an airway that opens into the lungs, loose gas that tall is in the oesophagus.
+    return _to_the_wall(joined if joined.any() else loose, air, spacing)
 
 
 def _to_the_wall(lumen: Mask, air: Mask, spacing: tuple[float, float, float]) -> Mask:

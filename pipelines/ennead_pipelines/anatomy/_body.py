@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ennead.coarse import Coarse, Image, ball_dilate, ball_erode, box_close, enlarge
 from ennead.findings import Mask
-from ennead_lung._coarse import Coarse, Image, ball_close, ball_dilate, ball_erode, enlarge
 
 #: Air for the purpose of finding lungs (specialties page, section 1).
 AIR_HU = -500.0
@@ -21,6 +21,13 @@ GAS_MEDIAN_HU = -955.0
 POCKET_CM3 = 15.0
 #: Tissue thinner than twice this (table shells, blankets) is not body.
 THIN_MM = 6.0
+#: Skin and fat lie above.
+TISSUE_HU = -300.0
+#: A core of body is at least this large, and this share of the largest (arms, the other leg).
+CORE_CM3 = 30.0
+CORE_SHARE = 0.02
+#: Medians of a body's core; a table's foam lies below, metal above.
+CORE_HU = (-200.0, 1000.0)
 #: At least this share of a lung's surface lies against the body.
 IN_BODY_SHARE = 0.55
 #: Bone for finding the spine.
@@ -82,28 +89,51 @@ def middle_of_tissue(coarse: Coarse) -> float:
 
 
 def body(coarse: Coarse) -> Mask:
-    """bool[z, y, x]: the patient's tissue, without table, blankets and air."""
+    """bool[z, y, x]: the patient's tissue, without table, blankets, air and cavities.
+
+    Tissue is eroded until table shells vanish; what is left and looks like tissue grows back to
+    the skin. Thin parts (ears, the tip of the nose) are lost with the shells.
+    """
     step = tuple(max(1, round(4.0 / s)) for s in coarse.grid.spacing_mm)
-    tissue = coarse.hu[:: step[0], :: step[1], :: step[2]] > AIR_HU
-    spacing = tuple(s * f for s, f in zip(coarse.grid.spacing_mm, step, strict=True))
-    cores, count = ndimage.label(
-        ball_erode(np.asarray(tissue), THIN_MM, (spacing[0], spacing[1], spacing[2]))
-    )
+    hu = coarse.hu[:: step[0], :: step[1], :: step[2]]
+    sparse = tuple(s * f for s, f in zip(coarse.grid.spacing_mm, step, strict=True))
+    spacing = (sparse[0], sparse[1], sparse[2])
+    cores, count = ndimage.label(ball_erode(np.asarray(hu > TISSUE_HU), THIN_MM, spacing))
     if count == 0:
         return np.zeros(coarse.hu.shape, dtype=bool)
-    largest = cores == 1 + int(np.argmax(np.bincount(cores.ravel())[1:]))
-    grown = ball_dilate(largest, 1.5 * THIN_MM, (spacing[0], spacing[1], spacing[2])) & tissue
-    return np.asarray(enlarge(grown, (step[0], step[1], step[2]), coarse.hu.shape))
+    sizes = np.bincount(cores.ravel())[1:] * float(np.prod(spacing)) / 1000
+    medians = np.asarray(ndimage.median(hu, cores, np.arange(1, count + 1)))
+    least = min(float(sizes.max()), max(CORE_CM3, CORE_SHARE * float(sizes.max())))
+    keep = (sizes >= least) & (medians > CORE_HU[0]) & (medians < CORE_HU[1])
+    grown = ball_dilate(np.concatenate([[False], keep])[cores], 1.5 * THIN_MM, spacing)
+    near = enlarge(grown, (step[0], step[1], step[2]), coarse.hu.shape)
+    return np.asarray(near & (coarse.hu > TISSUE_HU))
 
 
-def pockets_like_lung(coarse: Coarse, air: Mask) -> Mask:
-    """Keep the connected pockets of ``air`` whose size, density and surroundings are lung's."""
+def with_cavities(tissue: Mask, *cavities: Mask) -> Mask:
+    """bool[z, y, x]: ``tissue``, the ``cavities``, and what both enclose slice by slice.
+
+    A cavity that is open to the room within its slice (a mouth, a nostril) stays outside.
+    """
+    whole = tissue.copy()
+    for cavity in cavities:
+        whole |= cavity
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in whole])
+
+
+def pockets_like_lung(coarse: Coarse, air: Mask, patient: Mask) -> Mask:
+    """Keep the connected pockets of ``air`` whose size, density and surroundings are lung's.
+
+    Parameters
+    ----------
+    patient : bool[z, y, x]
+        :func:`body` of the image.
+    """
     labels, count = ndimage.label(air)
     voxel_cm3 = coarse.grid.voxel_volume_mm3 / 1000
     sizes = np.bincount(labels.ravel(), minlength=count + 1) * voxel_cm3
     keep = np.zeros(count + 1, dtype=bool)
     boxes = ndimage.find_objects(labels)
-    patient = body(coarse)
     for label in np.flatnonzero(sizes >= POCKET_CM3):
         if label > 0:
             box = tuple(slice(max(0, b.start - 3), b.stop + 3) for b in boxes[label - 1])
@@ -124,7 +154,7 @@ def _in_body(
     pocket: Mask, air: Mask, patient: Mask, spacing_mm: tuple[float, float, float]
 ) -> bool:
     """Whether the outer surface lies against the body; vessels inside do not count."""
-    whole = ball_close(pocket, THIN_MM, spacing_mm)
+    whole = box_close(pocket, THIN_MM, spacing_mm)
     shell = ndimage.binary_dilation(whole, iterations=2) & ~whole & ~air
     return bool(shell.any()) and float(patient[shell].mean()) >= IN_BODY_SHARE
 

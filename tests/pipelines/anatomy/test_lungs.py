@@ -1,12 +1,14 @@
-"""The mask's parts: sides, bridges, cropped images, padding, gas."""
+"""The lungs of the classical anatomy: sides, bridges, padding, gas."""
 
 import numpy as np
 import pytest
 
+from ennead.contracts import Volume
 from ennead.geometry import Grid
+from ennead.identifiers import SeriesUID, StudyUID
 from ennead.testing.shapes import Box, Ellipsoid, EllipticTube, paint
+from ennead_pipelines.anatomy.classical_ct import ClassicalCT
 
-pytestmark = pytest.mark.package("lung")
 AXES = ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
@@ -25,14 +27,10 @@ def two_ellipsoids(gap_mm: float = 24.0, spacing_mm: float = 2.0):
 
 
 def volumes(hu, grid):
-    from ennead_lung.mask import lung_mask
-
-    lungs = lung_mask(hu, grid)
-    return (
-        lungs.right.sum() * grid.voxel_volume_mm3,
-        lungs.left.sum() * grid.voxel_volume_mm3,
-        lungs,
-    )
+    volume = Volume(hu, grid, StudyUID("2.25.1"), SeriesUID("2.25.2"), "CT", (), {})
+    found = ClassicalCT().compute(volume)
+    right, left = (found.mask(f"{side}_lung") for side in ("right", "left"))
+    return right.sum() * grid.voxel_volume_mm3, left.sum() * grid.voxel_volume_mm3, found
 
 
 def test_ellipsoids_have_their_analytic_volume() -> None:
@@ -40,7 +38,7 @@ def test_ellipsoids_have_their_analytic_volume() -> None:
     r, s, lungs = volumes(hu, grid)
     assert r == pytest.approx(right.volume_mm3, rel=0.01)
     assert s == pytest.approx(left.volume_mm3, rel=0.01)
-    assert lungs.anatomy.middle is None
+    assert "bone_column" not in lungs.landmarks_mm
 
 
 def test_bridge_of_two_voxels_is_cut() -> None:
@@ -50,12 +48,14 @@ def test_bridge_of_two_voxels_is_cut() -> None:
     r, s, lungs = volumes(hu, grid)
     assert r == pytest.approx(right.volume_mm3, rel=0.01)
     assert s == pytest.approx(left.volume_mm3, rel=0.01)
-    assert not (lungs.right & lungs.left).any()
+    assert (
+        lungs.mask("lungs").sum() == lungs.mask("right_lung").sum() + lungs.mask("left_lung").sum()
+    )
 
 
 @pytest.mark.parametrize("width", [2, 4, 8])
 def test_watershed_cuts_the_narrowest_place(width: int) -> None:
-    from ennead_lung._sides import LEFT, RIGHT, split_sides
+    from ennead_pipelines.anatomy._sides import LEFT, RIGHT, split_sides
 
     grid = Grid((40, 40, 90), (0.0, 0.0, 0.0), AXES, (1.0, 1.0, 1.0))
     mask = np.zeros(grid.shape, bool)
@@ -71,7 +71,7 @@ def test_watershed_cuts_the_narrowest_place(width: int) -> None:
 
 
 def test_lung_that_crosses_the_midline_stays_whole() -> None:
-    from ennead_lung._sides import RIGHT, split_sides
+    from ennead_pipelines.anatomy._sides import RIGHT, split_sides
 
     grid = Grid((40, 40, 60), (0.0, 0.0, 0.0), AXES, (2.0, 2.0, 2.0))
     mask = np.zeros(grid.shape, bool)
@@ -84,21 +84,20 @@ def test_empty_image_has_no_lungs() -> None:
     for hu in (-1000.0, 40.0):
         grid = Grid((30, 40, 40), (0.0, 0.0, 0.0), AXES, (3.0, 3.0, 3.0))
         _, _, lungs = volumes(np.full(grid.shape, hu, np.float32), grid)
-        assert not lungs.both.any()
+        assert not lungs.mask("lungs").any()
 
 
 def test_gas_and_foam_are_not_lung() -> None:
     hu, grid, _right, _left = two_ellipsoids()
     clean = volumes(hu, grid)[2]
-    assert clean.right.any()
+    assert clean.mask("right_lung").any()
     for value in (-1000, -985):
         gassy = hu.copy()
-        for lung in (clean.right, clean.left):
-            gassy[lung] = value
-        assert not volumes(gassy, grid)[2].both.any()
-    foam = np.where(clean.both, np.float32(40), hu)
+        gassy[clean.mask("lungs")] = value
+        assert not volumes(gassy, grid)[2].mask("lungs").any()
+    foam = np.where(clean.mask("lungs"), np.float32(40), hu)
     paint(grid, Box((-160, 112, -200), (160, 119, 200)), (foam, -880))
-    assert not volumes(foam, grid)[2].both.any()
+    assert not volumes(foam, grid)[2].mask("lungs").any()
 
 
 def test_padding_outside_the_circle_changes_nothing() -> None:
@@ -109,35 +108,3 @@ def test_padding_outside_the_circle_changes_nothing() -> None:
     r, s, _ = volumes(hu, grid)
     assert r == pytest.approx(right.volume_mm3, rel=0.01)
     assert s == pytest.approx(left.volume_mm3, rel=0.01)
-
-
-def test_block_mean_is_the_mean() -> None:
-    from ennead_lung._coarse import coarse_copy, enlarge
-
-    rng = np.random.default_rng(5)
-    grid = Grid((7, 10, 11), (1.0, 2.0, 3.0), AXES, (1.0, 0.7, 0.7))
-    hu = rng.uniform(-1000, 500, grid.shape).astype(np.float32)
-    coarse = coarse_copy(hu, grid)
-    assert coarse.factors == (2, 3, 3)
-    assert coarse.hu.shape == (4, 4, 4)
-    assert coarse.hu[0, 1, 2] == pytest.approx(hu[0:2, 3:6, 6:9].mean(), abs=0.01)
-    assert coarse.hu[3, 3, 3] == pytest.approx(hu[6:, 9:, 9:].mean(), abs=0.01)
-    assert coarse.grid.to_patient((0, 0, 0)) == pytest.approx(grid.to_patient((0.5, 1, 1)))
-    assert enlarge(coarse.hu, coarse.factors, grid.shape).shape == grid.shape
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1)])
-@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1), (-1, -1, 1)])
-def test_patient_order_and_back(order, signs) -> None:
-    from ennead_lung._coarse import patient_order, source_order
-
-    axes = np.array(AXES)[list(order)] * np.array(signs)[:, None]
-    grid = Grid((3, 4, 5), (0.0, 0.0, 0.0), tuple(map(tuple, axes.tolist())), (1.0, 2.0, 3.0))
-    values = np.arange(60).reshape(3, 4, 5)
-    ordered = patient_order(values, grid)
-    index = tuple(n - 1 for n in ordered.shape)
-    head_back_left = np.argwhere(values == ordered[index])[0]
-    assert grid.to_patient(head_back_left) == pytest.approx(
-        np.max([grid.to_patient(i) for i in np.ndindex(values.shape)], axis=0)
-    )
-    assert np.array_equal(source_order(ordered, grid), values)
