@@ -9,6 +9,7 @@ def routers() -> list[APIRouter]:
     """All of them, with their full paths."""
     from ennead_pipelines.api import (
         events,
+        facts,
         findings,
         functions,
         jobs,
@@ -26,6 +27,6 @@ def routers() -> list[APIRouter]:
 
     modules = (
         *(studies, timeline, jobs, findings, review, functions),
-        *(packages, networks, validations, preview, queue, rules, site, events),
+        *(packages, networks, facts, validations, preview, queue, rules, site, events),
     )
     return [module.router for module in modules]

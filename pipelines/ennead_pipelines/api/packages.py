@@ -144,6 +144,7 @@ def _item(state: PackageState, counts: Mapping[str, int], language: str) -> dict
         "licence": manifest.licence if manifest else "",
         "enabled": state.enabled,
         "lane": lane_of(package),
+        "model": isinstance(package, ModelPackage),
         "error": package.error or None,
         "distribution": package.distribution,
         "intended_use": None,
@@ -153,7 +154,7 @@ def _item(state: PackageState, counts: Mapping[str, int], language: str) -> dict
         "refusals": [],
         "jobs": dict(counts),
     }
-    return head | (_details(manifest, language, package.folder) if manifest else {})
+    return head | (details(manifest, language, package.folder) if manifest else {})
 
 
 def _isolation(settings: Settings, package: DiscoveredPackage, language: str) -> dict[str, Any]:
@@ -170,7 +171,8 @@ def _isolation(settings: Settings, package: DiscoveredPackage, language: str) ->
     }
 
 
-def _details(manifest: Manifest, language: str, folder: Path | None) -> dict[str, Any]:
+def details(manifest: Manifest, language: str, folder: Path | None) -> dict[str, Any]:
+    """What a package is for, needs, returns, offers and refuses, in one language."""
     use = manifest.intended_use
     declined = {
         (str(rule.code), rule.text): None for each in manifest.input for rule in each.require
