@@ -66,18 +66,18 @@ def choose_bands(
     Raises
     ------
     DeviceMemoryExhausted
-        One band for each row of tiles is still too much.
+        Two bands for each row of tiles are still too much.
     """
     height, kept = windows.shape[1], reducer.bytes_a_voxel(classes)
-    most = max(1, height // windows.extent[1] * 2)
+    most = min(height, 2 * len(windows.axes[1]))
     for count in range(1, most + 1):
         need = working_mib(windows, batch, classes, kept, count, inputs)
         if memory_mib is None or need <= memory_mib:
             rows = -(-height // count)
             return [(y, min(y + rows, height)) for y in range(0, height, rows)]
     raise DeviceMemoryExhausted(
-        f"Tiles of {windows.tile} with {classes} classes need {need:.0f} MiB beside the network; "
-        f"{memory_mib:.0f} MiB are leased. Take smaller tiles or smaller batches.",
+        f"Tiles of {windows.tile} with {classes} classes need {need:.1f} MiB beside the network; "
+        f"{memory_mib:.1f} MiB are leased. Take smaller tiles or smaller batches.",
         need_mib=need,
     )
 

@@ -183,55 +183,60 @@ class _Run:
         """Run everything and give what the reducer makes of it."""
         import torch
 
-        with torch.inference_mode(), _cudnn_chooses(self.image.device):
+        with torch.inference_mode():
             return self._reduce(reducer)
 
     def _reduce(self, reducer: Reducer) -> torch.Tensor:
         import torch
 
         tiling, image, windows = self.tiling, self.image, self.windows
-        buffer = torch.full(
+        self._buffer = torch.full(
             (tiling.batch, image.shape[0], *tiling.tile), tiling.pad_value, device=image.device
         )
-        if self.classes is None:
-            self._ask()
-            self.classes = int(self._run(buffer[:1]).shape[1])
+        # The first batch also tells how many classes there are.
+        first_starts = windows.starts(0, windows.shape[1])[: tiling.batch]
+        out = self._batch(first_starts)
+        classes = int(out.shape[1])
         bands = choose_bands(
-            windows, tiling.batch, self.classes, reducer, self.memory_mib, image.shape[0]
+            windows, tiling.batch, classes, reducer, self.memory_mib, image.shape[0]
         )
         weights = importance_map(tiling.tile, tiling.weights).to(image.device)
-        scaled: torch.Tensor | None = None
-        reducer.begin(windows.shape, self.classes, image.device)
-        total = sum(len(windows.starts(*band)) for band in bands)
-        done = 0
+        scaled = torch.empty((tiling.batch, *out.shape[1:]), dtype=out.dtype, device=out.device)
+        ahead = {tuple(first_starts): out}
+        del out
+        reducer.begin(windows.shape, classes, image.device)
+        total, done = sum(len(windows.starts(*band)) for band in bands), 0
         for band in bands:
-            ring = Ring(windows, band, self.classes, weights[windows.inner], reducer)
+            ring = Ring(windows, band, classes, weights[windows.inner], reducer)
             starts = windows.starts(*band)
             for first in range(0, len(starts), tiling.batch):
-                self._ask()
                 chosen = starts[first : first + tiling.batch]
-                for slot, start in enumerate(chosen):
-                    buffer[(slot, slice(None), *windows.inner)] = image[
-                        (slice(None), *windows.at(start))
-                    ]
-                out = self._run(buffer[: len(chosen)])
-                if scaled is None or scaled.dtype != out.dtype:
-                    scaled = torch.empty(
-                        (tiling.batch, *out.shape[1:]), dtype=out.dtype, device=out.device
-                    )
+                out = ahead.pop(tuple(chosen), None)
+                ahead.clear()
+                if out is None:
+                    out = self._batch(chosen)
                 # Rounded to the output's own precision before it is added, as in MONAI.
                 torch.mul(out, weights, out=scaled[: len(chosen)])
+                del out  # before the next batch makes its own
                 for slot, start in enumerate(chosen):
                     ring.add(start, scaled[(slot, slice(None), *windows.inner)])
                 done += len(chosen)
                 if self.progress is not None:
                     self.progress(done / total)
             ring.close()
+            del ring
         return reducer.result()
 
-    def _ask(self) -> None:
+    def _batch(self, starts: Sequence[tuple[int, int, int]]) -> torch.Tensor:
+        """The network's output of these tiles."""
         if self.stop is not None and self.stop():
             raise PredictionCancelled("The run was stopped between two tiles, as asked.")
+        inner = self.windows.inner
+        for slot, start in enumerate(starts):
+            self._buffer[(slot, slice(None), *inner)] = self.image[
+                (slice(None), *self.windows.at(start))
+            ]
+        return self._run(self._buffer[: len(starts)])
 
     def _run(self, batch: torch.Tensor) -> torch.Tensor:
         """The network's output of a batch, checked."""
@@ -266,16 +271,4 @@ def _precision(device: str, precision: str) -> Iterator[None]:
 
     kind = torch.float16 if precision == "fp16" else torch.bfloat16
     with torch.autocast(device, dtype=kind):
-        yield
-
-
-@contextlib.contextmanager
-def _cudnn_chooses(device: torch.device) -> Iterator[None]:
-    """All tiles have one shape, so cuDNN may try its algorithms once."""
-    import torch
-
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
         yield
