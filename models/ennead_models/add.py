@@ -126,7 +126,7 @@ def add(
     said["tile"] = _numbers(tile, int)
     said["licence_text"] = licence_file.read_text(encoding="utf-8") if licence_file else None
     said["labels"] = [parse_label(text) for text in label or ()]
-    answered = {name: value for name, value in said.items() if value not in (None, "", [])}
+    answered = {name: value for name, value in said.items() if value not in (None, "", [], ())}
     _add(source, answers, answered, sample, into, accept_code, ask, language, device, home)
 
 

@@ -109,7 +109,7 @@ def parse_answers(suggested: Mapping[str, Any], given: Mapping[str, Any]) -> Ans
     InputError
         With every broken rule.
     """
-    merged = {**suggested, **{k: v for k, v in given.items() if v not in (None, "", [])}}
+    merged = {**suggested, **{k: v for k, v in given.items() if v not in (None, "", [], ())}}
     if "labels" in given and "labels" in suggested:
         known = {label["value"]: label for label in suggested["labels"]}
         merged["labels"] = [
