@@ -199,6 +199,7 @@ export interface FunctionItem {
   title: string;
   help: string;
   timeout_s: number;
+  outputs: string[];
   inputs: FunctionInput[];
   candidates: {
     series_uid: string;

@@ -19,6 +19,7 @@ interface Properties {
   busy: boolean;
   error: string;
   mayDecide: boolean;
+  note?: string;
   overlayShown?: boolean | undefined;
   keys?: boolean;
   onSelect: () => void;
@@ -94,6 +95,11 @@ export function FindingCard(p: Properties) {
           {finding.decision.state === 'rejected' &&
             ` ${t(`viewer.reject.reason.${finding.decision.reason}`)}.`}
           {finding.decision.comment && ` “${finding.decision.comment}”`}
+        </p>
+      )}
+      {p.note && (
+        <p className="ef-note" role="status">
+          {p.note}
         </p>
       )}
       {p.error && (

@@ -8,6 +8,8 @@ import { FindingCard, Refusals, useFindings, useReview } from '../../shared/find
 import '../../shared/findings/findings.css';
 import type { FindingItem, Session } from '../../shared/types';
 import { NextStudy } from './NextStudy';
+import { FunctionsSection } from './functions/FunctionsSection';
+import { useFresh } from './functions/useFresh';
 import { jumpTo } from './ohif/jump';
 import type { Managers } from './ohif/types';
 import { useOverlay } from './useOverlay';
@@ -26,9 +28,11 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
     staleTime: Infinity,
   });
   const mayDecide = session.data?.permissions.includes('finding:review') ?? false;
-  const findings = answer.data?.findings ?? NONE;
+  const listed = answer.data?.findings ?? NONE;
+  const fresh = useFresh(studyUID, listed);
+  const { findings } = fresh;
   const review = useReview(studyUID, findings);
-  const overlay = useOverlay(managers, findings);
+  const overlay = useOverlay(managers, listed);
 
   useEffect(() => {
     if (isLoggedOut(answer.error)) goToLogin();
@@ -47,7 +51,8 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
     show(first);
     // Once per study, when its overlay is there.
   }, [overlay.ready, first?.id]);
-  const decidable = active && mayDecide && !review.busy ? active : null;
+  const isDecidable = (finding: FindingItem) => mayDecide && !fresh.isFresh(finding);
+  const decidable = active && isDecidable(active) && !review.busy ? active : null;
   useReviewKeys(
     findings.length === 0
       ? {}
@@ -66,6 +71,24 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
 
   return (
     <div className="ef ennead-findings" data-dark="true" data-overlay={overlay.ready}>
+      <FunctionsSection
+        managers={managers}
+        studyUID={studyUID}
+        findings={listed}
+        mayCall={mayDecide}
+        onAnswer={(said) => {
+          const [found] = said.findings;
+          if (!found) return;
+          fresh.add(said);
+          review.select(found);
+          show(found);
+        }}
+      />
+      {fresh.failures.map((reason) => (
+        <p key={reason} className="ef-error" role="alert">
+          {t('functions.viewer.not_saved', { reason })}
+        </p>
+      ))}
       {answer.isPending && <p className="ef-note">{t('viewer.loading')}</p>}
       {answer.isError && !isLoggedOut(answer.error) && (
         <p className="ef-error" role="alert">
@@ -89,7 +112,8 @@ export function FindingsPanel({ managers }: { managers: Managers }) {
           mode={active?.id === finding.id ? review.mode : 'read'}
           busy={review.busy}
           error={review.errorOf(finding)}
-          mayDecide={mayDecide}
+          mayDecide={isDecidable(finding)}
+          note={fresh.isFresh(finding) ? t('functions.viewer.saving') : ''}
           overlayShown={overlay.isShown(finding)}
           onSelect={() => {
             review.select(finding);

@@ -6,11 +6,17 @@ import { loadOverlay, showSegments } from './ohif/overlay';
 import type { Managers } from './ohif/types';
 
 /** The series whose overlays are drawn, for the findings asked about. */
-async function loadAll(managers: Managers, findings: FindingItem[]): Promise<boolean> {
+async function loadAll(
+  managers: Managers,
+  findings: FindingItem[],
+  late: boolean,
+): Promise<boolean> {
   let drawn = false;
   for (const seriesUID of new Set(findings.map((f) => f.series_uid))) {
     const segments = findings.filter((f) => f.series_uid === seriesUID).flatMap((f) => f.segments);
-    if (segments.length > 0 && (await loadOverlay(managers, seriesUID, segments))) drawn = true;
+    if (segments.length > 0 && (await loadOverlay(managers, seriesUID, segments, late))) {
+      drawn = true;
+    }
   }
   return drawn;
 }
@@ -35,7 +41,9 @@ export function useOverlay(managers: Managers, findings: FindingItem[]) {
 
   useEffect(() => {
     let alive = true;
-    void loadAll(managers, findings).then((drawn) => {
+    // What joins findings that were drawn already came after the study was opened.
+    const late = readyFor !== '' && findings.some((f) => readyFor.includes(f.id));
+    void loadAll(managers, findings, late).then((drawn) => {
       if (alive && drawn) setReadyFor(wanted);
     });
     return () => {

@@ -1,6 +1,7 @@
 /** The segmentation of a finding over its images: loaded once, then shown and hidden. */
 import type { SegmentItem } from '../../../shared/types';
-import { viewportShowing, waitFor } from './jump';
+import { bringSeries } from './arrive';
+import { displaySetOfSeries, viewportShowing, waitFor } from './jump';
 import type { DisplaySet, Managers } from './types';
 
 /** Thin enough to read the lung through it. */
@@ -22,11 +23,16 @@ function representation(managers: Managers, viewportId: string, set: DisplaySet)
   )[0];
 }
 
-/** Lay the segments' objects over the series; true once every one of them is drawn. */
+/**
+ * Lay the segments' objects over the series; true once every one of them is drawn.
+ *
+ * `late`: they were stored after the study was opened.
+ */
 export async function loadOverlay(
   managers: Managers,
   seriesUID: string,
   segments: SegmentItem[],
+  late = false,
 ): Promise<boolean> {
   const { segmentationService } = managers.servicesManager.services;
   const found = await waitFor(() => {
@@ -37,6 +43,10 @@ export async function loadOverlay(
   });
   const viewportId = viewportShowing(managers, seriesUID);
   if (!found || !viewportId) return false;
+  const study = displaySetOfSeries(managers, seriesUID)?.StudyInstanceUID;
+  for (const uid of new Set(segments.map((segment) => segment.seg_series_uid))) {
+    if (study) await bringSeries(managers, study, uid, late);
+  }
   const sets = new Set(segments.map((segment) => segmentationSet(managers, segment)));
   for (const set of sets) {
     if (!set) return false;

@@ -69,9 +69,26 @@ export interface CommandsManager {
   runCommand: (name: string, options: Record<string, unknown>) => unknown;
 }
 
+export interface DataSource {
+  retrieve: {
+    series: {
+      metadata: (what: {
+        StudyInstanceUID: string;
+        filters: { seriesInstanceUID: string[] };
+      }) => Promise<unknown>;
+    };
+  };
+  deleteStudyMetadataPromise: (key: string) => void;
+}
+
+export interface ExtensionManager {
+  getActiveDataSource: () => DataSource[];
+}
+
 export interface Managers {
   servicesManager: ServicesManager;
   commandsManager: CommandsManager;
+  extensionManager: ExtensionManager;
 }
 
 export interface Layout {
