@@ -27,8 +27,9 @@ class PipelinesService:
         """The API of this room."""
         del settings
         from ennead_pipelines.api import routers
+        from ennead_pipelines.ups import routes, subscriber_routes
 
-        return routers()
+        return [*routers(), subscriber_routes.router, routes.router]
 
     def startup(self, settings: Settings) -> None:
         """Give new packages their switch: on in a fresh instance, off when they came later."""

@@ -64,6 +64,11 @@ STUDY_CHANGED: Final = "study.changed"
 JOB_CHANGED: Final = "job.changed"
 #: A reader decided on a finding; payload ``{"finding": id, "decision": decision}``.
 FINDING_REVIEWED: Final = "finding.reviewed"
+#: Another system's work on a workitem should stop; payload ``{"job": id, "uid": uid, "reason":
+#: text, "by": name}``.
+CANCEL_REQUESTED: Final = "workitem.cancel_requested"
+#: Somebody subscribed to workitems; payload ``{"uid": uid, "ae_title": title}``.
+SUBSCRIBED: Final = "workitem.subscribed"
 #: A model was installed or reached a new state; payload ``{"model": id, "version": version,
 #: "state": state}``.
 MODEL_CHANGED: Final = "model.changed"

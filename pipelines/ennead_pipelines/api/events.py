@@ -53,7 +53,7 @@ async def _lines(
             message = await listener.next(HEARTBEAT_SECONDS)
             if message is None:
                 yield ": still here\n\n"
-            else:
+            elif not message.aside:
                 data = json.dumps(_shown(message, language, catalogue), ensure_ascii=False)
                 yield f"event: {message.kind}\ndata: {data}\n\n"
     except ConnectionError:

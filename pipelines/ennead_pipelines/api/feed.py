@@ -39,11 +39,14 @@ class Message:
     about : (str, str, str) or None
         Lane, package and version of the job or finding: a page hears of it when its reader may
         see it. None is for everybody.
+    aside : bool
+        Not for pages: between systems (:mod:`ennead_pipelines.ups`).
     """
 
     kind: str
     data: Mapping[str, Any]
     about: tuple[str, str, str] | None = None
+    aside: bool = False
 
 
 class Listener:
@@ -193,6 +196,8 @@ def _message(connection: Connection, event: events.Event) -> Message | None:
         return Message(
             "finding", {**study, "finding": finding, "state": state}, _about(row) if row else None
         )
+    if event.kind in (events.SUBSCRIBED, events.CANCEL_REQUESTED):
+        return Message(event.kind.removeprefix("workitem."), event.payload, aside=True)
     if event.kind == events.JOB_CHANGED:
         row = connection.execute(
             select(jobs).where(jobs.c.id == event.payload["job"])

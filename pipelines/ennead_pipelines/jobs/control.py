@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from ennead.errors import Conflict, NotFound
 from ennead.security import Principal
 from ennead.security.audit import record
+from ennead_pipelines.jobs.generations import remember_generation
 from ennead_pipelines.jobs.queue import publish_job
 from ennead_pipelines.jobs.states import JobState, now
 from ennead_pipelines.metrics import JOBS
@@ -117,6 +118,7 @@ def retry(connection: Connection, job_id: str, principal: Principal) -> None:
             "while running can be repeated. What its headers declined would be declined again.",
             state=row.state,
         )
+    remember_generation(connection, row)
     connection.execute(
         delete(job_refusals).where(job_refusals.c.job_id == job_id, job_refusals.c.stage == "run")
     )
