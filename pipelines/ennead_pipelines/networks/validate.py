@@ -100,9 +100,20 @@ def validate(
 
 
 def ask_validation(
-    connection: Connection, model: InstalledModel, set_name: str, principal: Principal
+    connection: Connection,
+    model: InstalledModel,
+    set_name: str,
+    principal: Principal,
+    *,
+    claimed: bool = False,
 ) -> int:
-    """Write a validation down to be run by a worker; returns its number."""
+    """Write a validation down; returns its number.
+
+    Parameters
+    ----------
+    claimed : bool
+        The caller runs it; else a worker does.
+    """
     number: int = connection.execute(
         insert(validations)
         .values(
@@ -110,7 +121,7 @@ def ask_validation(
             version=model.version,
             digest=model.digest,
             set_name=set_name,
-            state=WAITING,
+            state=RUNNING if claimed else WAITING,
             requested_by=principal.name,
             created_at=now(),
             touched_at=now(),
@@ -142,6 +153,16 @@ def keep_report(
         detail = {"set": report["set"]["name"], "cases": report["set"]["cases"]}
         add_report(connection, report["model"], report["version"], principal, digest, detail)
     return digest
+
+
+def fail(database: Database, number: int, why: str) -> None:
+    """End a validation that could not be done."""
+    with database.begin() as connection:
+        connection.execute(
+            update(validations)
+            .where(validations.c.id == number)
+            .values(state=FAILED, error=why[:2000], finished_at=now())
+        )
 
 
 def sets_in(root: Path | None) -> list[dict[str, Any]]:

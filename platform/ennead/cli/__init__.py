@@ -1,8 +1,9 @@
 """The command ``ennead``. Only the command that is used is imported.
 
 Commands of this package are listed in ``OWN``; other rooms add theirs by the entry-point group
-``ennead.commands`` (value ``module:function`` or ``module:typer_app``). The one-line help of a
-command that is not used is read from its source text.
+``ennead.commands`` (value ``module:function`` or ``module:typer_app``). A room above adds to the
+command of a room below by a dotted name: ``models.rerun`` is ``ennead models rerun``. The one-line
+help of a command that is not used is read from its source text.
 """
 
 from __future__ import annotations
@@ -46,8 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def commands() -> dict[str, str]:
     """Every command and its target: our own, then those of other rooms by name."""
-    others = {e.name: e.value for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+    others = {name: target for name, target in _offered().items() if "." not in name}
     return OWN | {name: value for name, value in others.items() if name not in OWN}
+
+
+def additions(command: str) -> dict[str, str]:
+    """What other rooms add to a command that has subcommands: name and target."""
+    mark = f"{command}."
+    return {n.removeprefix(mark): t for n, t in _offered().items() if n.startswith(mark)}
+
+
+def _offered() -> dict[str, str]:
+    return {e.name: e.value for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
 
 
 def build(wanted: str) -> typer.Typer:
@@ -66,6 +77,10 @@ def build(wanted: str) -> typer.Typer:
             continue
         loaded = load(name, target)
         if isinstance(loaded, typer.Typer):
+            known = {command.name for command in loaded.registered_commands}
+            for added, where in additions(name).items():
+                if added not in known:
+                    loaded.command(added)(load(f"{name} {added}", where))
             app.add_typer(loaded, name=name)
         else:
             app.command(name)(loaded)
