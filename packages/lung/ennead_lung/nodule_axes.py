@@ -16,8 +16,10 @@ from ennead.errors import EmptyMask
 from ennead.findings import Mask
 from ennead.geometry import Grid
 
-#: Smoothing that places the boundary between voxels, in voxels.
+#: Smoothing that places the boundary between voxels: in voxels, and at most this part of a radius,
+#: since a small region would shrink.
 _SOFT: Final = 1.0
+_SOFT_SHARE: Final = 0.25
 #: Step in which chords are measured.
 _STEP_MM: Final = 0.05
 
@@ -63,7 +65,8 @@ def nodule_axes(nodule: Mask, grid: Grid) -> NoduleAxes:
     window = np.pad(
         nodule[k, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], margin
     )
-    soft = ndimage.gaussian_filter(window.astype(np.float32), _SOFT)
+    radius = float(np.sqrt(areas[k] / np.pi))
+    soft = ndimage.gaussian_filter(window.astype(np.float32), min(_SOFT, _SOFT_SHARE * radius))
     spacing = np.array(grid.spacing_mm[1:])
     edge = _boundary(soft) * spacing
     if len(edge) < 2:  # one voxel, smoothed away

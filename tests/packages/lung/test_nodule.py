@@ -99,6 +99,15 @@ def test_balls_of_every_size(diameter: float) -> None:
     assert axes.short_mm == pytest.approx(diameter, abs=0.3)
 
 
+@pytest.mark.parametrize("diameter", [6.0, 8.0, 12.0])
+@pytest.mark.parametrize("spacing", [1.0, 1.5, 2.0])
+def test_wide_pixels_do_not_shrink_the_axes(diameter: float, spacing: float) -> None:
+    hu, grid = scene((ball(diameter), SOLID_HU), spacing=(spacing, spacing, spacing))
+    axes = nodule_axes(hu > -400, grid)
+    assert axes.long_mm == pytest.approx(diameter, abs=spacing)
+    assert axes.short_mm == pytest.approx(diameter, abs=spacing)
+
+
 def _turned() -> Any:
     a, b = 0.3, -0.2
     x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
