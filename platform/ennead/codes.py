@@ -82,4 +82,7 @@ PRIVATE_CODES: Final[dict[str, str]] = {
     "value-before-review": "Value before reader edit",
     "output": "Output of the package",
     "remark": "Remark on the finding",
+    "package": "Package",
+    "package-version": "Package version",
+    "job": "Job",
 }

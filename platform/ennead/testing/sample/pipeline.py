@@ -93,7 +93,7 @@ def _misbehave(how: str) -> None:
     if how == "crash":
         os._exit(3)
     if how == "hungry":
-        kept = []
+        kept: list[object] = []
         while len(kept) < 100:
             kept.append(np.ones(2**22))  # 32 MiB
             time.sleep(0.01)
