@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from ennead.codes import PRIVATE_SCHEME, Code, dcm
+from ennead.codes import Code, dcm, private
 from ennead_pacs.index import list_instances
 from ennead_pacs.index.tables import instances
 from ennead_pipelines.render import render, title
@@ -23,7 +23,6 @@ WORKITEM_CODE: Final = dcm("110001", "Image Processing")
 WORKLIST: Final = "Ennead"
 #: Concepts of Scheduled Processing Parameters, scheme 99ENNEAD.
 PACKAGE, VERSION, JOB = "package", "package-version", "job"
-_MEANINGS: Final = {PACKAGE: "Package", VERSION: "Package version", JOB: "Job"}
 
 
 def element(vr: str, *values: Any) -> dict[str, Any]:
@@ -159,7 +158,7 @@ def _parameters(workitem: Workitem) -> list[Dataset]:
     return [
         {
             "0040A040": element("CS", "TEXT"),
-            "0040A043": sequence(code_item(Code(name, PRIVATE_SCHEME, _MEANINGS[name]))),
+            "0040A043": sequence(code_item(private(name))),
             "0040A160": element("UT", value),
         }
         for name, value in values.items()
