@@ -132,10 +132,10 @@ def _folders(root: Path) -> Iterator[Path]:
     if (root / MANIFEST_NAME).is_file():
         yield root
     for child in children:
+        inside = (f.parent for f in child.glob(f"*/{MANIFEST_NAME}"))
+        yield from sorted(f for f in inside if not f.name.startswith("."))
         if (child / MANIFEST_NAME).is_file():
             yield child
-        else:
-            yield from sorted(f.parent for f in child.glob(f"*/{MANIFEST_NAME}"))
 
 
 def _read(folder: Path, source: str) -> DiscoveredModel:

@@ -23,7 +23,7 @@ from ennead.security import Principal
 from ennead.security.audit import record
 from ennead.settings import Settings
 from ennead_models.folders import DiscoveredModel, home_models
-from ennead_models.manifest import ModelManifest, read_model
+from ennead_models.manifest import MANIFEST_NAME, ModelManifest, read_model
 from ennead_models.records import InstalledModel
 from ennead_models.reference import Comparison, as_document, reproduce, require_reproduced
 from ennead_models.registry import register
@@ -200,12 +200,14 @@ def _settle(settings: Settings, model: DiscoveredModel) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     assert model.manifest is not None
     weights = (model.folder / (model.manifest.weights.file or "\0")).name
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".install-") as folder:
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        """Weights, caches, training scripts, and other versions that lie inside."""
+        others = [n for n in names if (Path(folder, n) / MANIFEST_NAME).is_file()]
+        return [n for n in names if n in (weights, "__pycache__", "train")] + others
+
+    with tempfile.TemporaryDirectory(dir=home_models(settings), prefix=".install-") as folder:
         copied = Path(folder) / model.version
-        shutil.copytree(
-            model.folder,
-            copied,
-            ignore=lambda _, names: [n for n in names if n in (weights, "__pycache__", "train")],
-        )
+        shutil.copytree(model.folder, copied, ignore=left_out)
         copied.rename(target)
     return target

@@ -26,7 +26,9 @@ class ModelsService:
     def routers(self, settings: Settings) -> Sequence[APIRouter]:
         """The API of this room."""
         del settings
-        return []
+        from ennead_models.api import routers
+
+        return routers()
 
     def startup(self, settings: Settings) -> None:
         """Nothing to prepare."""

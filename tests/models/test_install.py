@@ -1,5 +1,6 @@
 """Nothing is installed that is not licensed, pinned, and reproduced here."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ennead.security import Principal, Role
 from ennead.security.audit import page
 from ennead.settings import Settings
 from ennead_models.cases import read_case, write_case
-from ennead_models.folders import find_model
+from ennead_models.folders import discover_models, find_model
 from ennead_models.install import bring_weights, check, install, licence_text, weights_store
 from ennead_models.lifecycle import ModelState
 from ennead_models.opening import open_installed
@@ -152,6 +153,22 @@ def test_a_case_in_which_nothing_is_to_be_found_is_none(
     write_model_folder(shelf, expected_hu=5000.0)
     with pytest.raises(ReferenceCaseFailed, match="any network would pass"):
         put()
+
+
+def test_a_folder_of_the_home_is_kept_by_version(
+    put: Callable[..., InstalledModel], here: Settings
+) -> None:
+    """Newer content may take the place of the older; the older version stays."""
+    for version in ("1.0.0", "1.1.0"):
+        shutil.rmtree(here.home / "models" / "bright" / "reference", ignore_errors=True)
+        write_model_folder(here.home / "models", version=version)
+        model = put()
+        assert model.folder == here.home / "models" / "bright" / version
+        assert not list(model.folder.glob("*/model.toml"))
+    assert [m.version for m in discover_models(here) if m.source == "home" and not m.error] == [
+        "1.0.0",
+        "1.1.0",
+    ]
 
 
 def test_one_version_has_one_content(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ennead.plugins.manifest import CodeRule
 from ennead_models.manifest.base import ID, Bilingual, CodedConcept, InsidePath, Table
@@ -19,6 +19,8 @@ from ennead_models.manifest.parts import (
 )
 
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+\-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+\-]*)*")
+
+_RESERVED = frozenset({"codes", "drafts"})
 
 
 class ModelUse(Table):
@@ -115,6 +117,13 @@ class ModelManifest(Table):
             self.output.kind == "probability" and self.output.activation == "softmax"
         )
         return label.value if background else label.value - 1
+
+    @field_validator("id")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        if value in _RESERVED:
+            raise ValueError(f"the ids {', '.join(sorted(_RESERVED))} are addresses of the API")
+        return value
 
     @model_validator(mode="after")
     def _licence(self) -> ModelManifest:
