@@ -21,6 +21,7 @@ import structlog
 from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.settings import Settings
+from ennead_pipelines.device_state import report
 from ennead_pipelines.foresee import Foreseen
 from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.jobs import JobQueue
@@ -105,6 +106,8 @@ def _run_jobs(
     validator = Validator(settings, queue.database, runtime.room)
     validating = threading.Thread(target=validator.run, args=(stop,), name="validate", daemon=True)
     validating.start()
+    told = (settings.home, place, stop)
+    threading.Thread(target=report, args=told, name="devices", daemon=True).start()
     while not stop.is_set():
         try:
             dispatcher.step(_IDLE_SECONDS)

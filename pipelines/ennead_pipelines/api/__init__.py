@@ -8,6 +8,7 @@ from fastapi import APIRouter
 def routers() -> list[APIRouter]:
     """All of them, with their full paths."""
     from ennead_pipelines.api import (
+        devices,
         events,
         facts,
         findings,
@@ -27,6 +28,6 @@ def routers() -> list[APIRouter]:
 
     modules = (
         *(studies, timeline, jobs, findings, review, functions),
-        *(packages, networks, facts, validations, preview, queue, rules, site, events),
+        *(packages, networks, facts, validations, preview, queue, rules, site, events, devices),
     )
     return [module.router for module in modules]

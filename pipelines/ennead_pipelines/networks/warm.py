@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ennead_models.predict import OpenedModel
+from ennead_pipelines.device_state import note_residents
 from ennead_pipelines.networks.source import ModelSource
 
 #: Models that one process keeps open.
@@ -23,6 +24,7 @@ MOST_OPEN: Final = 4
 
 @dataclass(slots=True)
 class _Warm:
+    source: ModelSource
     opened: OpenedModel
     warm_s: float
     used_at: float = field(default_factory=time.monotonic)
@@ -54,6 +56,7 @@ class WarmModels:
                 yield warm.opened
             finally:
                 warm.used_at = time.monotonic()
+                self._note(source)
 
     def close(self) -> None:
         """Close all of them."""
@@ -67,7 +70,7 @@ class WarmModels:
             self._close_rested(key)
             warm = self._open.pop(key, None)
             if warm is None:
-                warm = _Warm(_open(source, device), source.manifest.resources.warm_s)
+                warm = _Warm(source, _open(source, device), source.manifest.resources.warm_s)
                 self.opened += 1
             self._open[key] = warm
             while len(self._open) > self._most:
@@ -75,7 +78,25 @@ class WarmModels:
                 if self._open[oldest].lock.locked():
                     break
                 self._open.pop(oldest).opened.close()
+            self._note(source)
             return warm
+
+    def _note(self, source: ModelSource) -> None:
+        """Tell the device page which models are open in this process, and when each was used."""
+        passed = time.monotonic() - time.time()
+        residents = [
+            {
+                "device": device,
+                "model": warm.source.model.model,
+                "version": warm.source.model.version,
+                "title": dict(warm.source.manifest.title),
+                "lane": _lane(warm.source),
+                "mib": round(warm.source.manifest.weights.size_bytes / 2**20, 1),
+                "used_at": warm.used_at - passed,
+            }
+            for (_, device), warm in list(self._open.items())
+        ]
+        note_residents(source.store.root.parent, residents)
 
     def _close_rested(self, wanted: tuple[str, str]) -> None:
         now = time.monotonic()
@@ -83,6 +104,11 @@ class WarmModels:
             rested = now - warm.used_at > warm.warm_s
             if key != wanted and rested and not warm.lock.locked():
                 self._open.pop(key).opened.close()
+
+
+def _lane(source: ModelSource) -> str:
+    state = str(source.model.state)
+    return state if state in ("active", "pilot") else "shadow"
 
 
 def _open(source: ModelSource, device: str) -> OpenedModel:
