@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from ennead.findings import Result
     from ennead.geometry import Grid
     from ennead_pipelines.encode import EncodedResults, ResultIdentity
+
+# Two cores that do other things as well: slowness says nothing about the code.
+settings.register_profile(
+    "ennead", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("ennead")
 
 AT = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
 
