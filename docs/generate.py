@@ -6,7 +6,7 @@
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from ennead import errors
 from ennead.plugins import manifest
 from ennead.settings import Settings
+from ennead_models import manifest as models
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code; change the code. -->\n\n"
@@ -126,6 +127,64 @@ def manifest_page() -> str:
         manifest.ReferenceCase,
         manifest.ExpectedValue,
     ]
+    return "\n".join([*lines, *tables(order)])
+
+
+CASE = """## Reference case
+
+The image and what the model must say of it, in the model's folder; either a `.npz` with
+
+| Array | Content |
+|--|--|
+| `values` | int16 or float32[z, y, x], in the image's units |
+| `origin_mm`, `axes`, `spacing_mm` | grid: LPS mm of voxel 0; LPS unit vectors, mm of z, y, x |
+| `labels` | uint16[z, y, x], the expected label map; or instead |
+| `score_ids`, `scores` | texts and float64, the expected score of each class |
+
+or a folder with `input.nii.gz` and `expected.nii.gz` on the same grid, or `expected.json`
+(`{"scores": {"pneumonia": 0.93}}`).
+A case in which nothing is to be found is refused: any network would pass it.
+"""
+
+
+def model_manifest_page() -> str:
+    """The page of ``model.toml``: an example that is checked, then every table."""
+    import tomllib
+
+    from ennead_models.manifest import parse_model
+
+    example = (REFERENCE / "model-example.toml").read_text(encoding="utf-8")
+    parse_model(tomllib.loads(example), "docs/reference/model-example.toml")
+    lines = [
+        NOTE + "# `model.toml`\n",
+        "What a network is, needs, gives and may claim. Unknown keys are errors. Three numbers for",
+        "three axes are in the order of the network's own array axes, which `input.orientation`",
+        "names. A code is a table or written `SCT:10200004 Liver`.\n",
+        f"```toml\n{example}```\n",
+        CASE,
+    ]
+    order = [
+        models.ModelManifest,
+        models.ModelUse,
+        models.Weights,
+        models.ModelInput,
+        models.Channel,
+        models.ModelOutput,
+        models.ModelLabel,
+        models.Threshold,
+        models.Resources,
+        models.RunnerOptions,
+        models.Evidence,
+        models.EvidenceTest,
+        models.Reference,
+        models.Tolerance,
+    ]
+    return "\n".join([*lines, *tables(order)])
+
+
+def tables(order: Sequence[type[BaseModel]]) -> list[str]:
+    """A heading and a table of keys for each part of a manifest."""
+    lines = []
     for model in order:
         lines += [
             f"## {model.__name__}\n",
@@ -133,14 +192,15 @@ def manifest_page() -> str:
             "| Key | Type | Meaning |\n|--|--|--|",
         ]
         for name, field in model.model_fields.items():
-            kind = re.sub(r"\bennead(\.\w+)+\.", "", str(field.annotation)).replace("|", "or")
+            kind = re.sub(r"\bennead\w*(\.\w+)+\.", "", str(field.annotation)).replace("|", "or")
+            kind = re.sub(r"typing\.Annotated\[(\w+)(?:, \w+\([^()]*\))+\]", r"\1", kind)
             kind = kind.removeprefix("<class '").removesuffix("'>")
             required = " (required)" if field.is_required() else ""
             lines.append(
                 f"| `{field.alias or name}` | `{kind}`{required} | {field.description or ''} |"
             )
         lines.append("")
-    return "\n".join(lines)
+    return lines
 
 
 PAGES = {
@@ -148,6 +208,7 @@ PAGES = {
     "errors.md": errors_page,
     "command-line.md": command_line_page,
     "package-manifest.md": manifest_page,
+    "model-manifest.md": model_manifest_page,
 }
 
 

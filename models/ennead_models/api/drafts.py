@@ -22,7 +22,7 @@ from ennead.errors import EnneadError, InputError, LimitExceeded
 from ennead.security import Permission, Principal
 from ennead.security.audit import record
 from ennead.settings import Settings
-from ennead_models.api.models import Agreement, principal_document
+from ennead_models.api.models import Agreement, principal_document, require_licence
 from ennead_models.wizard.answers import parse_answers
 from ennead_models.wizard.apart import run_apart
 from ennead_models.wizard.codes import search_codes
@@ -165,6 +165,7 @@ async def install_draft(
     """Make the model's folder, its card and reference case, and install it; the draft is gone."""
     drafts = Drafts(settings)
     draft = drafts.get(draft_id)
+    require_licence(body, draft.name)
     job = {
         "action": "build",
         "draft": draft.id,

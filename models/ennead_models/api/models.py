@@ -15,7 +15,7 @@ from ennead.app.dependencies import (
     SettingsDependency,
     require,
 )
-from ennead.errors import NotFound
+from ennead.errors import LicenceNotAccepted, NotFound
 from ennead.security import Permission, Principal
 from ennead.settings import Settings
 from ennead_models.api.documents import event_document, version_document
@@ -116,6 +116,7 @@ async def install_model(
     language: LanguageDependency,
 ) -> dict[str, Any]:
     """Check licence, weights, code and reference case, and register the version."""
+    require_licence(body, f"{model_id} {version}")
     job = {
         "action": "install",
         "model": model_id,
@@ -181,6 +182,21 @@ def list_events(
     with database.read() as connection:
         found = events_of(connection, model_id, before=before, limit=limit)
     return {"events": [event_document(event) for event in found]}
+
+
+def require_licence(body: Agreement, what: str) -> None:
+    """Refuse at once, before anything is started.
+
+    Raises
+    ------
+    LicenceNotAccepted
+        The licence was not accepted.
+    """
+    if not body.licence_accepted:
+        raise LicenceNotAccepted(
+            f"{what} is installed only when its licence was read and accepted "
+            "(licence_accepted = true)."
+        )
 
 
 def principal_document(principal: Principal) -> dict[str, Any]:
