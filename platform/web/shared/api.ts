@@ -35,7 +35,37 @@ async function call<T>(method: string, address: string, body?: unknown): Promise
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
+/** A file as the body, with progress from 0 to 1; `fetch` tells none of what was sent. */
+function upload<T>(
+  method: string,
+  address: string,
+  file: File,
+  onProgress: (fraction: number) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, `/api/v1${address}`);
+    request.setRequestHeader('Accept', 'application/json');
+    request.setRequestHeader('Content-Type', 'application/octet-stream');
+    request.setRequestHeader('X-CSRF-Token', cookie('ennead_csrf'));
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
+    request.onerror = () => reject(new APIError(0, '', 'The connection broke off.'));
+    request.onload = () => {
+      if (request.status < 300) {
+        resolve(JSON.parse(request.responseText) as T);
+        return;
+      }
+      const answer = new Response(request.responseText, { status: request.status });
+      problem(answer).then(reject, reject);
+    };
+    request.send(file);
+  });
+}
+
 export const api = {
+  upload,
   get: <T>(address: string) => call<T>('GET', address),
   post: <T>(address: string, body: unknown = {}) => call<T>('POST', address, body),
   put: <T>(address: string, body: unknown) => call<T>('PUT', address, body),

@@ -164,3 +164,37 @@ export interface RuleTest {
     packages: TestedPackage[];
   }[];
 }
+
+export interface DeviceItem {
+  id: string;
+  kind: 'cpu' | 'cuda';
+  title: string;
+  total_mib: number;
+  free_mib: number;
+  budget_mib: number;
+  utilisation_percent: number | null;
+  residents: {
+    model: string;
+    title: string;
+    version: string;
+    mib: number;
+    idle_s: number;
+    process: number;
+  }[];
+}
+
+export interface Devices {
+  at: string;
+  devices: DeviceItem[];
+  running: {
+    job: string;
+    package: string;
+    title: string;
+    version: string;
+    lane: Lane;
+    since: string | null;
+    cpu: number | null;
+    ram_mib: number | null;
+  }[];
+  waiting: number;
+}

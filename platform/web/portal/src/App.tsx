@@ -16,6 +16,9 @@ const ImagesPage = lazy(() => import('./pages/ImagesPage'));
 const PackagesPage = lazy(() => import('./pages/PackagesPage'));
 const FactsPage = lazy(() => import('./pages/FactsPage'));
 const DifferencePage = lazy(() => import('./pages/DifferencePage'));
+const AddModelPage = lazy(() => import('./pages/AddModelPage'));
+const DevicesPage = lazy(() => import('./pages/DevicesPage'));
+const ModelsPage = lazy(() => import('./pages/ModelsPage'));
 const QueuePage = lazy(() => import('./pages/QueuePage'));
 const RulesPage = lazy(() => import('./pages/RulesPage'));
 
@@ -55,6 +58,9 @@ function Inside() {
             path="/packages/:name"
             element={<FactsPage kind="packages" session={session.data} />}
           />
+          <Route path="/models" element={<ModelsPage session={session.data} />} />
+          <Route path="/models/new" element={<AddModelPage />} />
+          <Route path="/devices" element={<DevicesPage />} />
           <Route
             path="/models/:name"
             element={<FactsPage kind="models" session={session.data} />}
