@@ -9,7 +9,7 @@ from typing import get_args
 from ennead.contracts import Volume
 from ennead.errors import ContractError, UndeclaredOutput
 from ennead.findings import Finding, Map, Measurement, PriorFinding, Refusal, Result, Segment
-from ennead.identifiers import SeriesUID
+from ennead.identifiers import SeriesUID, TrackingUID
 from ennead.plugins import Manifest
 
 
@@ -18,6 +18,7 @@ def checked(
     manifest: Manifest,
     volumes: Mapping[str, Volume],
     priors: Collection[PriorFinding] = (),
+    edited: Collection[TrackingUID] = (),
 ) -> list[Result]:
     """The results, when every one of them was promised.
 
@@ -25,6 +26,8 @@ def checked(
     ----------
     priors : collection of PriorFinding
         Those that the package was given: only their Tracking UIDs may be carried on, each once.
+    edited : collection of TrackingUID
+        Of segments that an interactive function was given to edit; likewise.
 
     Raises
     ------
@@ -51,7 +54,8 @@ def checked(
             raise ContractError(f"Package {manifest.id!r} returned {key[0]} {key[1]!r} twice.")
         seen.add(key)
         if isinstance(result, Finding):
-            _check_tracking(manifest, result, priors, found)
+            given = {prior.tracking_uid for prior in priors} | set(edited)
+            _check_tracking(manifest, result, given, found)
             for measurement in result.measurements:
                 _check_measurement(manifest, measurement)
             _require_series(manifest, result.series_uid, series)
@@ -85,16 +89,17 @@ def without_declined(results: Iterable[Result], declined: Collection[str]) -> li
 def _check_tracking(
     manifest: Manifest,
     finding: Finding,
-    priors: Collection[PriorFinding],
+    given: Collection[TrackingUID],
     results: Iterable[Result],
 ) -> None:
     uid = finding.tracking_uid
     if uid is None:
         return
-    if uid not in {prior.tracking_uid for prior in priors}:
+    if uid not in given:
         raise ContractError(
             f"Finding {finding.id!r} of package {manifest.id!r} carries Tracking UID {uid}, which "
-            "is none of context.priors. Take it from there, or leave it None."
+            "is none of context.priors nor of a mask that it was given to edit. Take it from "
+            "there, or leave it None."
         )
     if sum(isinstance(r, Finding) and r.tracking_uid == uid for r in results) > 1:
         raise ContractError(
