@@ -66,8 +66,9 @@ def call(request: CallRequest, loaded: Loaded, progress: ProgressSink) -> CallAn
         progress=progress,
     )
     volumes = {measure.inputs[0]: volume}
-    raw = checked(function(context), measure.manifest, volumes)
-    _require_promised(raw, rule, measure, inputs)
+    edited = {value.tracking_uid for value in inputs.values() if isinstance(value, MaskEdit)}
+    raw = checked(function(context), measure.manifest, volumes, edited=edited)
+    _require_promised(raw, rule, measure)
     results = without_declined(raw, measure.declined)
     seconds = {"load": 0.0, "measure": time.perf_counter() - begun, "encode": 0.0}
     listed = job_output(measure, results, planned(measure, results, volume), volumes, seconds)
@@ -189,11 +190,9 @@ def _require_promised(
     results: Iterable[Result],
     rule: FunctionRule,
     request: MeasureRequest,
-    inputs: Mapping[str, InteractionValue],
 ) -> None:
     """What the manifest allows the package, the function's own ``outputs`` may still not."""
     promised = set(rule.outputs)
-    edited = {value.tracking_uid for value in inputs.values() if isinstance(value, MaskEdit)}
     silent = True
     for result in results:
         silent = False
@@ -201,11 +200,6 @@ def _require_promised(
         if isinstance(result, Finding):
             declared = request.manifest.output_rule(result.id)
             names = [m.id for m in result.measurements] + ([result.id] if declared else [])
-            if result.tracking_uid is not None and result.tracking_uid not in edited:
-                raise ContractError(
-                    f"Finding {result.id!r} of function {rule.id!r} claims a Tracking UID that is "
-                    "of none of its inputs; give the one of the mask that was edited, or none."
-                )
         unknown = sorted({name for name in names if name} - promised)
         if unknown:
             raise ContractError(

@@ -12,6 +12,7 @@ import {
   shapeOf,
   toJSON,
 } from "../../../../platform/web/viewer/src/functions/values";
+import { actionOf } from "../../../../platform/web/viewer/src/useReviewKeys";
 import type { Values } from "../../../../platform/web/viewer/src/functions/values";
 
 const input = (
@@ -147,4 +148,18 @@ test("what is optional and not given is left out", () => {
   const choice = input("how", "choice", { optional: true, choices: [] });
   const more = input("more", "contour", { optional: true });
   expect(toJSON([choice, more], NOTHING)).toEqual({});
+});
+
+test("a key belongs to what is in front, whichever was drawn last", () => {
+  const done: string[] = [];
+  const panel = { rank: 0, actions: { Escape: () => done.push("panel") } };
+  const form = { rank: 2, actions: { Escape: () => done.push("form") } };
+  for (const layers of [
+    [panel, form],
+    [form, panel],
+  ]) {
+    actionOf(layers, "Escape")?.();
+  }
+  expect(done).toEqual(["form", "form"]);
+  expect(actionOf([panel, form], "x")).toBeUndefined();
 });

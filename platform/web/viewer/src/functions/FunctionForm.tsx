@@ -115,10 +115,7 @@ export function FunctionForm(p: Properties) {
     if (runsAtOnce(inputs)) run(next);
   });
 
-  useReviewKeys({
-    Escape: p.onClose,
-    ...(complete && { Enter: () => run(values) }),
-  });
+  useReviewKeys({ Escape: p.onClose, ...(complete && { Enter: () => run(values) }) }, 2);
 
   const undo = (name: string) => {
     const before = values.placed[name] ?? [];

@@ -34,18 +34,21 @@ export function FunctionsSection(p: Properties) {
     setChosen({ item, seriesUID: found.seriesUID });
   };
   const numbered = found.fitting.slice(0, 9).map((item, n) => [String(n + 1), item] as const);
-  useReviewKeys({
-    f: () => {
-      setOpen(!open);
-      setChosen(null);
+  useReviewKeys(
+    {
+      f: () => {
+        setOpen(!open);
+        setChosen(null);
+      },
+      ...(open &&
+        !chosen && {
+          Escape: () => setOpen(false),
+          ...(p.mayCall &&
+            Object.fromEntries(numbered.map(([key, item]) => [key, () => start(item)]))),
+        }),
     },
-    ...(open &&
-      !chosen && {
-        Escape: () => setOpen(false),
-        ...(p.mayCall &&
-          Object.fromEntries(numbered.map(([key, item]) => [key, () => start(item)]))),
-      }),
-  });
+    1,
+  );
 
   return (
     <section className="en-functions" aria-label={t('functions.viewer.title')} data-open={open}>
