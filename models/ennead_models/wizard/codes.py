@@ -82,6 +82,7 @@ def search_codes(words: str, limit: int = 12) -> list[FoundCode]:
     """Concepts whose meaning holds every word (or begins with it), the nearest first.
 
     Concepts that DICOM lists for segments come before others, and short meanings before long.
+    Where nothing is found, ``left`` and ``right`` are left out: sides are coded apart.
 
     Examples
     --------
@@ -103,6 +104,8 @@ def search_codes(words: str, limit: int = 12) -> list[FoundCode]:
             segmented = bool(concept.groups & _SEGMENTED)
             code = FoundCode(value, concept.display, _category(concept.groups), segmented)
             ranked.append(((not segmented, *min(ranks)), code))
+    if not ranked and set(wanted) & set(_SIDES):
+        return search_codes(" ".join(word for word in wanted if word not in _SIDES), limit)
     return [found for _, found in sorted(ranked, key=lambda pair: pair[0])[:limit]]
 
 

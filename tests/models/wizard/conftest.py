@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ennead.settings import Settings
 from ennead_models.testing.bundle import write_bundle
 from ennead_models.testing.nnunet_folder import write_results_folder
 from ennead_models.testing.onnx_file import write_onnx
@@ -30,6 +31,12 @@ SAID: dict[str, Any] = {
     ],
 }
 TENSOR: dict[str, Any] = {"orientation": "RAS", "intensity": "none", "tile": [32, 32, 32]}
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Settings:
+    """Settings of a home, for what needs no database."""
+    return Settings.load(tmp_path / "home")
 
 
 @pytest.fixture

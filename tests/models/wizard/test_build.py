@@ -1,7 +1,6 @@
 """A file and some answers become a model that installs."""
 
-import subprocess
-import sys
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from ennead.errors import Conflict, InputError, ModelManifestInvalid, ReferenceC
 from ennead.security import SYSTEM
 from ennead.settings import Settings
 from ennead.testing.dicomize import write_series
-from ennead_models.cases import read_case
+from ennead_models.cases import read_case, write_case
 from ennead_models.folders import find_model
 from ennead_models.install import install, weights_store
 from ennead_models.lifecycle import ModelState
 from ennead_models.manifest import read_model
+from ennead_models.predict import Prediction
 from ennead_models.spaces import ras_affine
 from ennead_models.testing.folders import bright_box, small_grid
 from ennead_models.wizard.answers import parse_answers
@@ -65,9 +65,9 @@ def test_each_kind_becomes_an_installed_model(
 
 
 def test_the_card_says_what_was_said_and_what_was_not(
-    build: Callable[..., Path], settings: Settings
+    build: Callable[..., Path], plain: Settings
 ) -> None:
-    folder = build(settings, changes={"limits": ["slices over 3 mm"], "owners": ["@ai-team"]})
+    folder = build(plain, changes={"limits": ["slices over 3 mm"], "owners": ["@ai-team"]})
     card = (folder / "CARD.md").read_text()
     for said in (
         "**research**",
@@ -83,22 +83,22 @@ def test_the_card_says_what_was_said_and_what_was_not(
 
 
 def test_a_folder_to_give_away_brings_its_weights_and_test(
-    build: Callable[..., Path], settings: Settings, tmp_path: Path
+    build: Callable[..., Path], plain: Settings, tmp_path: Path
 ) -> None:
-    folder = build(settings, root=tmp_path / "out", keep_weights=True)
+    folder = build(plain, root=tmp_path / "out", keep_weights=True)
     manifest, _ = read_model(folder)
     assert (folder / manifest.weights.file).stat().st_size == manifest.weights.size_bytes
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert "1 passed" in result.stdout, result.stdout
+    runpy.run_path(str(folder / "test_model.py"))["test_reference_case"]()
+    case = read_case(folder / "reference" / "case01.npz")
+    assert case.labels is not None
+    other = np.where(case.values > 500, 1, 0).astype(np.uint16)
+    write_case(folder / "reference" / "case01.npz", case.values, case.grid, Prediction(other))
+    with pytest.raises(ReferenceCaseFailed, match="dice"):
+        runpy.run_path(str(folder / "test_model.py"))["test_reference_case"]()
 
 
 def test_a_sample_in_dicom_or_nifti(
-    build: Callable[..., Path], settings: Settings, tmp_path: Path
+    build: Callable[..., Path], plain: Settings, tmp_path: Path
 ) -> None:
     values, grid = bright_box(small_grid()), small_grid()
     write_series(values, grid, tmp_path / "series")
@@ -107,7 +107,7 @@ def test_a_sample_in_dicom_or_nifti(
     nibabel.save(image, tmp_path / "sample.nii.gz")
     seen = []
     for version, sample in (("1.0.0", "series"), ("1.0.1", "sample.nii.gz")):
-        folder = build(settings, changes={"version": version}, sample=tmp_path / sample)
+        folder = build(plain, changes={"version": version}, sample=tmp_path / sample)
         case = read_case(folder / "reference" / "case01.npz")
         assert np.array_equal(case.labels, values > 0)
         assert case.grid.same_as(grid, tolerance_mm=1e-3)
@@ -116,23 +116,23 @@ def test_a_sample_in_dicom_or_nifti(
 
 
 def test_a_sample_of_another_modality_is_refused(
-    build: Callable[..., Path], settings: Settings, tmp_path: Path
+    build: Callable[..., Path], plain: Settings, tmp_path: Path
 ) -> None:
     write_series(bright_box(small_grid()), small_grid(), tmp_path / "series")
     with pytest.raises(InputError, match="holds no images of MR"):
-        build(settings, changes={"modality": ["MR"]}, sample=tmp_path / "series")
-    assert not list((settings.home / "models").glob("**/model.toml"))
+        build(plain, changes={"modality": ["MR"]}, sample=tmp_path / "series")
+    assert not list((plain.home / "models").glob("**/model.toml"))
 
 
 def test_a_model_that_finds_nothing_needs_another_sample(
-    build: Callable[..., Path], settings: Settings, tmp_path: Path
+    build: Callable[..., Path], plain: Settings, tmp_path: Path
 ) -> None:
     write_series(bright_box(small_grid(), -200.0), small_grid(), tmp_path / "series")
     with pytest.raises(ReferenceCaseFailed, match="finds nothing in a given sample"):
-        build(settings, sample=tmp_path / "series")
+        build(plain, sample=tmp_path / "series")
 
 
-def test_open_questions_are_named(given: Given, tmp_path: Path, settings: Settings) -> None:
+def test_open_questions_are_named(given: Given, tmp_path: Path, plain: Settings) -> None:
     source, _ = given("onnx")
     prepared = prepare(source, tmp_path / "work", 10**8)
     contract = read_contract(prepared)
@@ -146,23 +146,23 @@ def test_open_questions_are_named(given: Given, tmp_path: Path, settings: Settin
         "intensity",
         "labels",
     ]
-    store = weights_store(settings)
+    store = weights_store(plain)
     with pytest.raises(InputError, match="title_vi, summary_en"):
         build_folder(Build(prepared, contract, answers, store, tmp_path / "out"))
 
 
 def test_wrong_answers_name_the_broken_rule(
-    build: Callable[..., Path], settings: Settings, given: Given
+    build: Callable[..., Path], plain: Settings, given: Given
 ) -> None:
     with pytest.raises(ModelManifestInvalid, match="twice"):
-        build(settings, changes={"orientation": "RRS"})
+        build(plain, changes={"orientation": "RRS"})
     with pytest.raises(InputError, match=r"overlap.*less than 1"):
         parse_answers({}, {"overlap": 3})
     with pytest.raises(InputError, match="color"):
         parse_answers({}, {"color": "red"})
 
 
-def test_a_version_is_written_once(build: Callable[..., Path], settings: Settings) -> None:
-    build(settings)
+def test_a_version_is_written_once(build: Callable[..., Path], plain: Settings) -> None:
+    build(plain)
     with pytest.raises(Conflict, match="Give another version"):
-        build(settings)
+        build(plain)

@@ -12,6 +12,7 @@ from ennead_models.wizard.codes import code_for, search_codes
         ("liver", "SCT:10200004 Liver"),
         ("Tumour", "SCT:108369006 Neoplasm"),
         ("gall", "SCT:28231008 Gallbladder"),
+        ("left kidney", "SCT:64033007 Kidney"),
         ("grey matter", "SCT:389081007 Gray Matter"),
     ],
 )
