@@ -104,7 +104,13 @@ function Version({ model, version, mayManage }: VersionProperties) {
         )}
       </Group>
       {version.error && (
-        <Alert color="red" icon={<IconAlertTriangle size={16} />} mt={6} p="xs">
+        <Alert
+          color="red"
+          icon={<IconAlertTriangle size={16} />}
+          mt={6}
+          p="xs"
+          className="en-lines"
+        >
           {version.error}
         </Alert>
       )}

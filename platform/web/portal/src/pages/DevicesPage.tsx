@@ -103,7 +103,12 @@ function Device({ device }: { device: DeviceItem }) {
                     {each.version}
                   </Text>
                 </Table.Td>
-                <Table.Td ta="right">{decimal(each.mib.toFixed(1), i18n.language)} MiB</Table.Td>
+                <Table.Td ta="right">
+                  {each.mib < 0.1
+                    ? `< ${decimal('0.1', i18n.language)}`
+                    : decimal(each.mib.toFixed(1), i18n.language)}{' '}
+                  MiB
+                </Table.Td>
                 <Table.Td ta="right">
                   {t('engine.devices.idle', { time: duration(each.idle_s, i18n.language) })}
                 </Table.Td>

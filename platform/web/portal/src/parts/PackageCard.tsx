@@ -51,7 +51,13 @@ export function PackageCard({ item, mayManage }: { item: PackageItem; mayManage:
         )}
       </Group>
       {item.error && (
-        <Alert color="red" icon={<IconAlertTriangle />} mt="sm" title={t('portal.packages.broken')}>
+        <Alert
+          color="red"
+          icon={<IconAlertTriangle />}
+          mt="sm"
+          className="en-lines"
+          title={t('portal.packages.broken')}
+        >
           {item.error}
         </Alert>
       )}
