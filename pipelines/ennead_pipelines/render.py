@@ -13,7 +13,7 @@ from typing import Any
 
 from ennead.texts import translate
 
-#: Values that are names with a text of their own; one that is not in the catalogue shows its end.
+#: Names with a text of their own, several with commas; one without a text shows its end.
 NAMES = ("given.fact.", "probe.answer.")
 
 FolderOf = Callable[[str], Path | None]
@@ -51,6 +51,11 @@ def number(value: float, decimals: int, language: str) -> str:
     return text.replace(".", ",") if language == "vi" else text
 
 
+def _named(key: str, language: str) -> str:
+    known = translate(key, language)
+    return key.rpartition(".")[2] if known == key else known
+
+
 def _value(value: Any, language: str, plain: Mapping[str, Any], folder: Path | None) -> str:
     if isinstance(value, Mapping):
         if "key" in value:
@@ -63,8 +68,7 @@ def _value(value: Any, language: str, plain: Mapping[str, Any], folder: Path | N
     if isinstance(value, str) and value.startswith("jobs.detail."):
         return translate(value, language, plain)
     if isinstance(value, str) and value.startswith(NAMES):
-        known = translate(value, language)
-        return value.rpartition(".")[2] if known == value else known
+        return ", ".join(_named(each, language) for each in value.split(", "))
     if isinstance(value, float):
         text = f"{value:.6g}"
         return text.replace(".", ",") if language == "vi" else text

@@ -13,7 +13,7 @@ from ennead_pipelines.anatomy import provider_named
 from ennead_pipelines.given.given import AnatomyPlan, Given
 from ennead_pipelines.run.inputs import JobInput
 from ennead_pipelines.run.requests import AnatomyPart
-from ennead_pipelines.run.tasks import anatomy_task
+from ennead_pipelines.run.tasks import anatomy_task, placed
 
 #: A label map is held as bytes; a model with many labels takes two for a voxel.
 _BYTES_PER_VOXEL = 2
@@ -84,7 +84,7 @@ class AnatomyCache:
             shared = entry is not None
             if entry is None:
                 z, y, x = wanted.request.grid.shape
-                reference = anatomy_task.remote(plan.name, volume)
+                reference = placed(anatomy_task).remote(plan.name, volume)
                 entry = _Entry(reference, _BYTES_PER_VOXEL * z * y * x)
             self._entries[key] = entry
             while len(self._entries) > 1 and self._size() > self._limit:

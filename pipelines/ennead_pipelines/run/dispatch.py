@@ -7,6 +7,7 @@ Refuses nothing by itself; whatever a package raises ends here as a retry or a f
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import structlog
 
 from ennead.contracts import Archive
 from ennead.findings import Refusal, RefusalCode
-from ennead.plugins import Manifest
+from ennead.plugins import DiscoveredPackage, Manifest
 from ennead.settings import Settings
 from ennead_gpu.ray import NodeRoom
 from ennead_pipelines.foresee import Foreseen
@@ -30,8 +31,16 @@ from ennead_pipelines.run.finish import Finisher
 from ennead_pipelines.run.inputs import JobInput, read_inputs
 from ennead_pipelines.run.leases import LeaseKeeper
 from ennead_pipelines.run.limits import Overrun
-from ennead_pipelines.run.requests import JobOutput, MeasureRequest
-from ennead_pipelines.run.tasks import BoardActor, measure_task, warm_task
+from ennead_pipelines.run.probing import probe_requests
+from ennead_pipelines.run.requests import JobOutput, MeasureRequest, Probed
+from ennead_pipelines.run.tasks import (
+    BoardActor,
+    measure_task,
+    place_tasks,
+    placed,
+    probe_task,
+    warm_task,
+)
 from ennead_pipelines.run.volumes import VolumeCache
 from ennead_pipelines.sandbox.plan import plan_for
 
@@ -39,16 +48,20 @@ log = structlog.get_logger(__name__)
 
 #: What waiting for a processor and decoding may take; then the package's own limit counts.
 LOAD_SECONDS: Final = 3600.0
+#: So many times the attempts of a job may end with its machine before the job is suspected.
+LOST_ATTEMPTS: Final = 5
 
 
 @dataclass(slots=True)
 class _Running:
     job: Job
+    package: DiscoveredPackage
     manifest: Manifest
     inputs: list[JobInput]
     reference: Any
     deadline: float
     measuring: bool = False
+    probing: bool = False
 
 
 class Dispatcher:
@@ -105,6 +118,11 @@ class Dispatcher:
         self._drop_lost()
         return begun or ended
 
+    def resize(self, cpus: float, room: NodeRoom) -> None:
+        """Nodes have come or gone."""
+        self._cpus, self._room = max(1, int(cpus)), room
+        place_tasks(room.placement())
+
     def drain(self) -> None:
         """Stop what runs and give it back; the results were not stored yet."""
         for each in list(self._running.values()):
@@ -140,6 +158,25 @@ class Dispatcher:
         manifest = package.manifest
         limit = self._settings.dicom.decode_limit_bytes
         inputs = read_inputs(self._archive, job, manifest, limit)
+        deadline = time.monotonic() + LOAD_SECONDS + manifest.runtime.timeout_s
+        running = _Running(job, package, manifest, inputs, None, deadline)
+        wanted = probe_requests(manifest, inputs)
+        if wanted:
+            running.probing, running.reference = True, placed(probe_task).remote(wanted)
+        else:
+            self._measure(running, ())
+        self._running[job.id] = running
+        self._finisher.tell_started(job, features_of(inputs))
+        log.info("job started", job_id=job.id, study_uid=job.study_uid, package=job.package)
+
+    def _measure(self, running: _Running, refusals: Sequence[Refusal]) -> None:
+        """Submit the measuring of a job whose probes, if any, refused no more than outputs."""
+        job, package, manifest, inputs = (
+            running.job,
+            running.package,
+            running.manifest,
+            running.inputs,
+        )
         with self._queue.database.read() as connection:
             at = created_at(connection, job.id)
             declined = declined_outputs(connection, job.id)
@@ -152,12 +189,12 @@ class Dispatcher:
             job_id=job.id,
             study_uid=job.study_uid,
             manifest=manifest,
-            manifest_digest=digest,
+            manifest_digest=job.identity.manifest_digest,
             input_digest=job.identity.input_digest,
             parameters_digest=job.identity.parameters_digest,
             inputs=tuple(each.name for each in inputs),
             shared=all(shared for _, shared in found),
-            declined=declined,
+            declined=tuple(sorted({*declined, *(r.subject for r in refusals)})),
             thresholds={t.id: job.thresholds.get(t.id, t.default) for t in manifest.threshold},
             organisation=self._settings.portal.site_name,
             seg_encoding=self._settings.pipelines.seg_encoding,
@@ -168,13 +205,22 @@ class Dispatcher:
             given=job.given,
             anatomy=anatomy,
         )
-        reference = measure_task.options(
+        running.reference = measure_task.options(
             **self._room.options(manifest.runtime.cpu, manifest.runtime.ram_mib)
         ).remote(request, self._board, *by_input.values(), *anatomy_references)
-        deadline = time.monotonic() + LOAD_SECONDS + manifest.runtime.timeout_s
-        self._running[job.id] = _Running(job, manifest, inputs, reference, deadline)
-        self._finisher.tell_started(job, features_of(inputs))
-        log.info("job started", job_id=job.id, study_uid=job.study_uid, package=job.package)
+        running.probing = False
+
+    def _probed(self, running: _Running, probed: Probed) -> None:
+        """Go on after the probes, or end the job by what they showed."""
+        job, manifest = running.job, running.manifest
+        if any(not refusal.subject for refusal in probed.refusals):
+            whole = [refusal for refusal in probed.refusals if not refusal.subject]
+            self._finisher.refuse(job, manifest, whole, "probe")
+            log.info("job refused by a probe", job_id=job.id, code=str(whole[0].code))
+            self._remove(running)
+            return
+        self._finisher.decline(job, manifest, probed.refusals)
+        self._measure(running, probed.refusals)
 
     def _end(self, wait_s: float) -> bool:
         if not self._running:
@@ -185,6 +231,9 @@ class Dispatcher:
         for reference in ready:
             each = by_reference[reference]
             try:
+                if each.probing:
+                    self._probed(each, ray.get(reference))
+                    continue
                 output: JobOutput = ray.get(reference)
                 self._queue.progress({each.job.id: (1.0, "jobs.step.storing")})
                 state = self._finisher.complete(each.job, each.manifest, output)
@@ -198,8 +247,8 @@ class Dispatcher:
         fault = self._overrun(job, error) or classify(error)
         manifest = running.manifest if running else None
         logger = log.bind(job_id=job.id, study_uid=job.study_uid, package=job.package)
-        if fault.kind == "wait":
-            logger.info("job put back", why=str(error))
+        if fault.kind in ("wait", "lost"):
+            logger.info("job put back", why=str(error)[:500])
         else:
             logger.error("job failed", fault=fault.kind, exc_info=error)
         if running:
@@ -227,7 +276,7 @@ class Dispatcher:
         values = {**fault.values, "job": job.id, "attempts": failures}
         if fault.kind == "refuse" and manifest is not None:
             refusal = Refusal(RefusalCode.UNDECODABLE, "", fault.detail_key, dict(fault.values))
-            self._finisher.refuse(job, manifest, refusal)
+            self._finisher.refuse(job, manifest, [refusal])
         elif fault.kind == "fail":
             reason_key, step_key = fault.end_keys
             refusal = Refusal(RefusalCode.FAILED, "", reason_key, values)
@@ -235,7 +284,9 @@ class Dispatcher:
         elif fault.kind == "wait":
             delay = max(1.0, self._settings.pipelines.quiet_s)
             self._queue.give_back(job, delay, fault=False, reason={})
-        elif failures >= limit:
+        elif fault.kind == "lost" and job.attempt < limit * LOST_ATTEMPTS:
+            self._queue.give_back(job, 0.0, fault=False, reason={})
+        elif failures >= limit or fault.kind == "lost":
             shown = {**values, "detail": fault.detail_key}
             refusal = Refusal(RefusalCode.FAILED, "", "jobs.reason.failed", shown)
             self._finisher.fail(job, manifest, refusal, "timeline.failed")

@@ -28,7 +28,7 @@ class Fault:
     ----------
     kind : str
         ``refuse`` (the images cannot be used), ``fail`` (trying again is no use), ``retry``
-        (counted), ``wait`` (not counted).
+        (counted), ``wait`` (not counted, later), ``lost`` (the machine went, not counted).
     detail_key : str
         Key of a text that people read.
     """
@@ -80,6 +80,8 @@ def classify(error: BaseException) -> Fault:
         return Fault("retry", "jobs.detail.archive")
     if isinstance(cause, JobTimeout):
         return Fault("retry", "jobs.detail.timeout", {"timeout_s": cause.timeout_s})
+    if isinstance(error, _NODE_LOST):
+        return Fault("lost", "jobs.detail.worker_lost")
     if isinstance(error, _LOST):
         return Fault("retry", "jobs.detail.worker_lost")
     return Fault("retry", "jobs.detail.error")
@@ -92,10 +94,15 @@ def _stopped(stopped: Stopped) -> Fault:
     return Fault("retry", f"jobs.detail.{name}", stopped.values)
 
 
+#: A node died, or took an object with it: not the package's doing.
+_NODE_LOST = (
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.ObjectLostError,
+    ray.exceptions.ObjectFetchTimedOutError,
+    ray.exceptions.LocalRayletDiedError,
+)
 _LOST = (
     ray.exceptions.WorkerCrashedError,
     ray.exceptions.OutOfMemoryError,
-    ray.exceptions.ObjectLostError,
-    ray.exceptions.NodeDiedError,
     ray.exceptions.RaySystemError,
 )

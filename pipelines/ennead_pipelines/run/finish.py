@@ -101,10 +101,19 @@ class Finisher:
             )
         return state
 
-    def refuse(self, job: Job, manifest: Manifest, refusal: Refusal) -> None:
-        """End the job because its images cannot be used."""
-        reason = {"reason_key": refusal.text_key, "reason_values": dict(refusal.values)}
-        self._give_up(job, JobState.REFUSED, manifest, refusal, reason, "timeline.declined")
+    def refuse(
+        self, job: Job, manifest: Manifest, refusals: Sequence[Refusal], stage: str = "run"
+    ) -> None:
+        """End the job because its images cannot be used; the first refusal is its reason."""
+        self._give_up(
+            job, JobState.REFUSED, manifest, refusals, "timeline.declined", refused_at=stage
+        )
+
+    def decline(self, job: Job, manifest: Manifest, refusals: Sequence[Refusal]) -> None:
+        """Some outputs will not be computed, because of what the pixels showed."""
+        with self._database.begin() as connection:
+            if self._queue.hold(connection, job):
+                write_refusals(connection, job.id, manifest, "probe", refusals)
 
     def fail(self, job: Job, manifest: Manifest | None, refusal: Refusal, step: str) -> None:
         """End the job because it cannot be done.
@@ -114,8 +123,7 @@ class Finisher:
         step : str
             Key of the timeline text.
         """
-        reason = {"reason_key": refusal.text_key, "reason_values": dict(refusal.values)}
-        self._give_up(job, JobState.FAILED, manifest, refusal, reason, step)
+        self._give_up(job, JobState.FAILED, manifest, [refusal], step)
 
     def retry(self, job: Job, fault: Fault, failures: int, limit: int) -> None:
         """Put the job back for another attempt, later each time."""
@@ -291,17 +299,22 @@ class Finisher:
         job: Job,
         state: JobState,
         manifest: Manifest | None,
-        refusal: Refusal,
-        reason: dict[str, Any],
+        refusals: Sequence[Refusal],
         text_key: str,
+        refused_at: str = "run",
     ) -> None:
+        refusal = refusals[0]
+        reason: dict[str, Any] = {
+            "reason_key": refusal.text_key,
+            "reason_values": dict(refusal.values),
+        }
         text = {"key": refusal.text_key, "values": dict(refusal.values)}
         values = {**refusal.values, "package": dict(job.title), "reason": text}
         with self._database.begin() as connection:
             if not self._queue.hold(connection, job):
                 return
             if manifest is not None:
-                write_refusals(connection, job.id, manifest, "run", [refusal])
+                write_refusals(connection, job.id, manifest, refused_at, refusals)
             note(
                 connection,
                 job.study_uid,

@@ -10,7 +10,7 @@ from ennead.contracts import Anatomy, JSONAttributes, Volume
 from ennead.findings import Finding, Refusal
 from ennead.geometry import Grid
 from ennead.identifiers import InstanceUID, JobID, SeriesUID, StudyUID, TrackingUID
-from ennead.plugins import Manifest
+from ennead.plugins import Manifest, ProbeRule
 from ennead_pipelines.given.given import Given
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.sandbox.plan import SandboxPlan
@@ -35,6 +35,22 @@ class LoadRequest:
         """Bytes of the decoded float32 volume."""
         z, y, x = self.grid.shape
         return 4 * z * y * x
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """One series and the rules that its slices must keep."""
+
+    request: LoadRequest
+    rules: tuple[ProbeRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What looking at a job's series gave: refusals by broken rules, and how long it took."""
+
+    refusals: tuple[Refusal, ...]
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import ray
@@ -23,6 +23,8 @@ from ennead_pipelines.run.requests import (
     Loaded,
     LoadRequest,
     MeasureRequest,
+    Probed,
+    ProbeRequest,
 )
 
 #: Least seconds between two progress reports of one job.
@@ -116,6 +118,13 @@ def _load(request: LoadRequest) -> Loaded:
     return load(request)
 
 
+def _probe(requests: tuple[ProbeRequest, ...]) -> Probed:
+    from ennead_pipelines.probe.rules import probe
+
+    _step_back()
+    return probe(requests)
+
+
 def _anatomy(name: str, loaded: Loaded) -> AnatomyFound:
     from ennead_pipelines.run.find_anatomy import find_anatomy
 
@@ -135,8 +144,24 @@ def _measure(request: MeasureRequest, board: Any, *parts: Loaded | AnatomyFound)
     return measure(request, loaded, progress, ender(board, request.job_id), anatomy)
 
 
+#: Options of every task but those that say their own: keeps them away from excluded nodes.
+_placement: dict[str, Any] = {}
+
+
+def place_tasks(options: Mapping[str, Any]) -> None:
+    """From now on, give :func:`placed` tasks these options (in the worker process)."""
+    _placement.clear()
+    _placement.update(options)
+
+
+def placed(task: Any) -> Any:
+    """The task with the options in force."""
+    return task.options(**_placement) if _placement else task
+
+
 # Retries are the worker process's business: it counts them and tells people.
 load_task = ray.remote(num_cpus=1, max_retries=0)(_load)
+probe_task = ray.remote(num_cpus=1, max_retries=0)(_probe)
 anatomy_task = ray.remote(num_cpus=1, max_retries=0)(_anatomy)
 measure_task = ray.remote(num_cpus=1, max_retries=0)(_measure)
 warm_task = ray.remote(num_cpus=1, max_retries=1)(warm)

@@ -12,7 +12,7 @@ import ray
 
 from ennead_pipelines.run.inputs import JobInput
 from ennead_pipelines.run.requests import LoadRequest
-from ennead_pipelines.run.tasks import load_task
+from ennead_pipelines.run.tasks import load_task, placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class VolumeCache:
             if entry is not None and entry.ahead:
                 entry = replace(entry, ahead=False)
             if entry is None:
-                load = load_at_once or load_task.remote
+                load = load_at_once or placed(load_task).remote
                 size_bytes = wanted.request.size_bytes
                 entry = _Entry(load(wanted.request), size_bytes, load_at_once is not None)
             self._entries[wanted.key] = entry
@@ -70,7 +70,7 @@ class VolumeCache:
         with self._lock:
             if wanted.key in self._entries or 2 * size_bytes > self._limit:
                 return
-            reference = load_task.remote(wanted.request)
+            reference = placed(load_task).remote(wanted.request)
             self._entries[wanted.key] = _Entry(reference, size_bytes, False, ahead=True)
             self._make_room()
 
