@@ -56,9 +56,11 @@ class ReadingRoom:
         chromium.screenshot(page, self.artefacts, name)
 
 
-def _send(instance: Instance, folder: Path, patient: str, patient_id: str) -> str:
+def _send(
+    instance: Instance, folder: Path, patient: str, patient_id: str, spacing_mm: float = 3.0
+) -> str:
     """The phantom as a patient's study, sent by dcmtk and measured; returns its UID."""
-    phantom = chest_phantom("isotropic", spacing_mm=3.0)
+    phantom = chest_phantom("isotropic", spacing_mm=spacing_mm)
     files = write_series(
         phantom.values,
         phantom.grid,
@@ -80,7 +82,7 @@ def _send(instance: Instance, folder: Path, patient: str, patient_id: str) -> st
     return study_uid
 
 
-def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
+def make_room(folder: Path, patient: str, spacing_mm: float = 3.0) -> Iterator[ReadingRoom]:
     """A server of its own with the chest phantom measured; stopped at the end."""
     if not chromium.is_available():
         pytest.skip(f"{chromium.CHROMIUM} or playwright is missing: apt-get install chromium")
@@ -93,7 +95,7 @@ def make_room(folder: Path, patient: str) -> Iterator[ReadingRoom]:
             *("users", "add", READER, "--role", "radiologist", "--display-name", NAME),
             *("--password", PASSWORD),
         )
-        study_uid = _send(instance, folder / "study", patient, "BN-0001")
+        study_uid = _send(instance, folder / "study", patient, "BN-0001", spacing_mm)
         artefacts = Path(os.environ.get("ENNEAD_TEST_ARTEFACTS", ROOT / "test-artefacts"))
         yield ReadingRoom(instance, study_uid, folder, artefacts)
     finally:
@@ -110,6 +112,12 @@ def reading_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingRo
 def fresh_room(tmp_path: Path) -> Iterator[ReadingRoom]:
     """A room where nothing has been decided yet."""
     yield from make_room(tmp_path, "Đặng^Thị^Ánh")
+
+
+@pytest.fixture(scope="module")
+def thin_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingRoom]:
+    """Slices thin enough to measure nodules."""
+    yield from make_room(tmp_path_factory.mktemp("thin-room"), "Phạm^Thị^Duyên", 2.0)
 
 
 @pytest.fixture(scope="module")
