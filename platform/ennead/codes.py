@@ -67,6 +67,7 @@ PRIVATE_CODES: Final[dict[str, str]] = {
     "perc15-density": "Lung density at the 15th percentile",
     "lung-lr-ratio": "Left to right lung volume ratio",
     "partial-coverage": "Organ partly outside the imaged volume",
+    "check-wanted": "Measurement outside its usual range",
     "accepted": "Finding accepted by reader",
     "edited": "Finding edited by reader",
     "rejected": "Finding rejected by reader",

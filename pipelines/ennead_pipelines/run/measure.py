@@ -21,6 +21,7 @@ from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.output import job_output
 from ennead_pipelines.run.package import run_package
+from ennead_pipelines.run.qc import quality_checked
 from ennead_pipelines.run.requests import AnatomyFound, JobOutput, Loaded, MeasureRequest
 
 
@@ -64,7 +65,7 @@ def measure(
         run_package(request, context, on_overrun), request.manifest, volumes, request.given.priors
     )
     measured = time.perf_counter()
-    results = without_declined(raw, request.declined)
+    results = quality_checked(without_declined(raw, request.declined), request.manifest)
     progress(1.0, "jobs.step.encoding")
     encoded = encode_results(request, results, by_input, parameters=_asked(request))
     done = time.perf_counter()
