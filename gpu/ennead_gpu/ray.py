@@ -14,9 +14,10 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +25,16 @@ import structlog
 
 from ennead.errors import ServiceError
 from ennead.settings import Settings
+from ennead_gpu.nodes import NodeWatch
 
 log = structlog.get_logger(__name__)
 
 #: What Ray appends to its directory: ``/session_…/sockets/plasma_store`` with room to spare.
 _SOCKET_SUFFIX_BYTES: Final = 68
 _SOCKET_LIMIT_BYTES: Final = 107
+#: Between two looks at a cluster's nodes, and how long it may stay silent.
+WATCH_SECONDS: Final = 2.0
+AWAY_SECONDS: Final = 60.0
 
 
 def temporary_directory(home: Path, place: str = "0") -> Path:
@@ -55,17 +60,26 @@ class NodeRoom:
     ----------
     memory_bytes : float
         That Ray gives to tasks there; 0 when it is not known, and then memory is not asked for.
+    excluded : tuple of str
+        Ids of nodes that get no task (:mod:`ennead_gpu.nodes`).
     """
 
     cpus: float
     memory_bytes: float = 0.0
+    excluded: tuple[str, ...] = ()
 
-    def options(self, cpu: float, ram_mib: int) -> dict[str, float]:
+    def options(self, cpu: float, ram_mib: int) -> dict[str, Any]:
         """Ray's options of a task that needs ``cpu`` processors and ``ram_mib``."""
-        found = {"num_cpus": min(cpu, self.cpus)}
+        found: dict[str, Any] = {"num_cpus": min(cpu, self.cpus), **self.placement()}
         if self.memory_bytes:
             found["memory"] = int(min(ram_mib * 1024.0**2, self.memory_bytes))
         return found
+
+    def placement(self) -> dict[str, Any]:
+        """Ray's options that keep a task away from the excluded nodes."""
+        if not self.excluded:
+            return {}
+        return {"label_selector": {"ray.io/node-id": f"!in({','.join(self.excluded)})"}}
 
 
 class RayRuntime:
@@ -89,6 +103,8 @@ class RayRuntime:
         self.cpus = 0.0
         self.room = NodeRoom(1.0)
         self._started = False
+        self._stopping = threading.Event()
+        self._answered_at = 0.0
 
     @property
     def is_local(self) -> bool:
@@ -137,18 +153,45 @@ class RayRuntime:
                     f"({self._settings.ray.address or self._directory}): {error}"
                 ) from error
         self._started = True
-        self.cpus = float(ray.cluster_resources().get("CPU", 1.0))
-        self.room = _largest_node([n["Resources"] for n in ray.nodes() if n["Alive"]])
+        watch = None if self.is_local else NodeWatch(self._settings.objects_dir)
+        self._look(watch)
+        until = time.monotonic() + AWAY_SECONDS
+        while watch is not None and watch.waiting and time.monotonic() < until:
+            self._look(watch)
+        if watch is not None:
+            threading.Thread(target=self._watch, args=(watch,), name="nodes", daemon=True).start()
         log.info("ray is up", local=self.is_local, cpus=self.cpus)
 
+    def _watch(self, watch: NodeWatch) -> None:
+        """Follow the cluster: nodes come and go."""
+        while not self._stopping.wait(WATCH_SECONDS):
+            try:
+                self._look(watch)
+            except Exception:  # the cluster does not answer; is_alive says so when it stays away
+                log.exception("the cluster does not answer")
+
+    def _look(self, watch: NodeWatch | None) -> None:
+        import ray
+
+        nodes = ray.nodes()
+        if watch is not None:
+            watch.look(nodes)
+        excluded = watch.excluded if watch else ()
+        alive = [n["Resources"] for n in nodes if n["Alive"] and n["NodeID"] not in excluded]
+        self.cpus = sum(float(each.get("CPU", 0.0)) for each in alive)
+        self.room = replace(_largest_node(alive), excluded=excluded)
+        self._answered_at = time.monotonic()
+
     def is_alive(self) -> bool:
-        """Whether the local Ray's processes run; a cluster is asked by the tasks themselves."""
+        """Whether the local Ray's processes run, or the cluster has answered lately."""
         import ray
 
         if not self._started or not ray.is_initialized():
             return False
         node = ray._private.worker._global_node
-        if not self.is_local or node is None:
+        if not self.is_local:
+            return time.monotonic() - self._answered_at < AWAY_SECONDS
+        if node is None:
             return True
         return not {kind for kind, _ in node.dead_processes()} & {"gcs_server", "raylet"}
 
@@ -156,6 +199,7 @@ class RayRuntime:
         """End the local Ray, or leave the cluster."""
         import ray
 
+        self._stopping.set()
         if self._started and ray.is_initialized():
             with _signals_kept():
                 ray.shutdown()
@@ -193,6 +237,15 @@ class RayRuntime:
         """What Ray reads from the environment, for this process and its children."""
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        token_file = self._settings.ray.token_file
+        if not self.is_local and token_file is not None:
+            if not token_file.is_file():
+                raise ServiceError(
+                    f"The Ray token {token_file} is not there; mount the cluster's token, or leave "
+                    "ENNEAD_RAY__TOKEN_FILE empty."
+                )
+            os.environ["RAY_AUTH_MODE"] = "token"
+            os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_file)
         if self.is_local:
             token = self._settings.home / "run" / "ray-token"
             if not token.exists():

@@ -110,6 +110,7 @@ def _run_jobs(
     threading.Thread(target=report, args=told, name="devices", daemon=True).start()
     while not stop.is_set():
         try:
+            dispatcher.resize(runtime.cpus, runtime.room)
             dispatcher.step(_IDLE_SECONDS)
         except Exception:  # the worker boundary: the database or Ray may be away for a moment
             log.exception("the worker's round failed")

@@ -108,7 +108,9 @@ class RaySettings(_Group):
     """Where pipelines run."""
 
     address: str = ""
-    """Address of a Ray cluster; empty starts a local one."""
+    """Address of a Ray cluster (``host:port``); empty starts a local one."""
+    token_file: Path | None = None
+    """File with the cluster's authentication token; a local Ray makes its own."""
     cpus: int = Field(0, ge=0)
     """CPUs of the local Ray; 0 takes all."""
     object_store_bytes: int = Field(1024**3, ge=80 * 1024**2)
