@@ -56,7 +56,7 @@ def nodule_axes(nodule: Mask, grid: Grid) -> NoduleAxes:
     -----
     Specialties page, section 1, nodule size; Lung-RADS v2022: both axes to one decimal.
     """
-    areas = nodule.reshape(len(nodule), -1).sum(axis=1)
+    areas = [np.count_nonzero(plane) for plane in nodule]
     k = int(np.argmax(areas))
     if areas[k] == 0:
         raise EmptyMask("A nodule needs at least one voxel; refuse it instead.")
