@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,17 @@ def active_version(connection: Connection, model: str) -> InstalledModel | None:
     """The one active version, or None."""
     every = installed(connection, model)
     return next((m for m in every if m.state is ModelState.ACTIVE), None)
+
+
+def pilot_readers(connection: Connection) -> Mapping[tuple[str, str], Collection[str]]:
+    """Login names of the readers chosen for each pilot, by model id and version."""
+    table = installed_models
+    rows = connection.execute(
+        select(table.c.model, table.c.version, table.c.pilot).where(
+            table.c.state == ModelState.PILOT
+        )
+    )
+    return {(row.model, row.version): Pilot.of(row.pilot).readers for row in rows}
 
 
 def events_of(

@@ -66,7 +66,7 @@ def sight_of(connection: Connection, principal: Principal) -> Sight:
 
 def pilots_of(connection: Connection, reader: str) -> frozenset[tuple[str, str]]:
     """Model id and version of every pilot that the person of this login name was chosen for."""
-    from ennead_pipelines.networks.lifecycle import pilot_readers
+    from ennead_models.records import pilot_readers
 
     return frozenset(
         model for model, readers in pilot_readers(connection).items() if reader in readers

@@ -18,7 +18,8 @@ from ennead_models.weights import WeightsStore, sha256_of
 from ennead_models.wizard.answers import INTENSITIES, Answers, LabelAnswer
 from ennead_models.wizard.card import card
 from ennead_models.wizard.codes import DEFAULT_CATEGORY, search_codes
-from ennead_models.wizard.contract import Contract, slug
+from ennead_models.wizard.contract import Contract
+from ennead_models.wizard.labels import slug
 from ennead_models.wizard.prepare import Prepared
 from ennead_models.wizard.questions import questions
 from ennead_models.wizard.samples import cut_to, phantom, read_sample

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ennead_models.wizard.contract import labels_of
+from ennead_models.wizard.labels import labels_of
 
 _MODALITIES: Final = {"CT": "CT", "MR": "MR", "MRI": "MR", "PET": "PT", "PT": "PT", "US": "US"}
 _LICENCES: Final = (

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from ennead.database import Database
-from ennead_models.lifecycle import ModelState
-from ennead_models.records import Pilot, installed
-from ennead_models.tables import installed_models, model_events
+from ennead_models.records import installed
+from ennead_models.tables import model_events
 from ennead_pipelines.networks.as_package import ModelPackage, as_package
 
 #: How long a change of the registry may go unnoticed by a process.
@@ -48,14 +46,3 @@ class InstalledModels:
             if newest != self._newest:
                 self._found = tuple(as_package(model) for model in installed(connection))
                 self._newest = newest
-
-
-def pilot_readers(connection: Connection) -> Mapping[tuple[str, str], Collection[str]]:
-    """Login names of the readers chosen for each pilot, by model id and version."""
-    table = installed_models
-    rows = connection.execute(
-        select(table.c.model, table.c.version, table.c.pilot).where(
-            table.c.state == ModelState.PILOT
-        )
-    )
-    return {(row.model, row.version): Pilot.of(row.pilot).readers for row in rows}

@@ -9,7 +9,8 @@ import pytest
 
 from ennead.errors import TensorMismatch, WeightsUnsafe
 from ennead_models.testing.onnx_file import write_onnx
-from ennead_models.wizard.contract import Contract, read_contract, slug
+from ennead_models.wizard.contract import Contract, read_contract
+from ennead_models.wizard.labels import slug
 from ennead_models.wizard.prepare import Prepared, prepare
 
 Given = Callable[[str], tuple[Path, dict[str, Any]]]

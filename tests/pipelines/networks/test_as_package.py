@@ -12,11 +12,11 @@ from ennead.testing.models import model_data
 from ennead.testing.sample import sample_package
 from ennead.texts import LANGUAGES, platform_texts
 from ennead_models.manifest import parse_model
-from ennead_models.records import InstalledModel, Pilot
+from ennead_models.records import InstalledModel, Pilot, pilot_readers
 from ennead_models.registry import rollback
 from ennead_pipelines.lanes import Lane
 from ennead_pipelines.networks.as_package import derive
-from ennead_pipelines.networks.lifecycle import InstalledModels, pilot_readers
+from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.networks.names import score_id, volume_id
 from ennead_pipelines.packages import PackageCatalogue, introduce, states, switch
 
