@@ -39,6 +39,7 @@ def _group(item: pytest.Item) -> str:
     return "servers" if heavy else place
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
