@@ -176,7 +176,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     cpus, stop = os.cpu_count() or 1, folder / "stop"
     os.environ["PYTHONPATH"] = str(install_busy(folder / "site", stop))
     instance = Instance(folder / "home", {"pipelines__quiet_s": 1})
-    result: dict[str, Any] = {"cpus": cpus}
+    result: dict[str, Any] = {"cpus": cpus, "load": os.getloadavg()[0]}
     try:
         instance.start()
         instance.run("packages", "enable", "busy")
@@ -209,7 +209,9 @@ def page(options: argparse.Namespace, result: dict[str, Any]) -> str:
         "# Speed of interactive functions\n",
         f"`python -m benchmarks.functions`: {options.slices} slices of {options.size} × "
         f"{options.size}, `lung/nodule_seed`, {options.calls} calls each, none of them repeated; "
-        f"{result['cpus']} processors. The caller's own seconds, from request to answer.\n",
+        f"{result['cpus']} processors. The caller's own seconds, from request to answer. The "
+        f"machine's load average before the run was {result['load']:.1f}; what else it did is in "
+        "the figures.\n",
         "| Processors | Median | Slowest | Target |\n|--|--|--|--|",
     ]
     names = {
