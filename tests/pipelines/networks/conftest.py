@@ -143,11 +143,15 @@ def catalogue(database: Database, packages: Sequence[DiscoveredPackage]) -> Pack
 
 @pytest.fixture
 def run_jobs(
-    database: Database,
-    archive: Archive,
-    settings: Settings,
-    catalogue: PackageCatalogue,
-    opened: list[Threshold],
+    run_jobs_for_real: Callable[[], list[JobOutput]], opened: list[Threshold]
+) -> Callable[[], list[JobOutput]]:
+    """Measure and finish every job that waits, with networks made of NumPy."""
+    return run_jobs_for_real
+
+
+@pytest.fixture
+def run_jobs_for_real(
+    database: Database, archive: Archive, settings: Settings, catalogue: PackageCatalogue
 ) -> Callable[[], list[JobOutput]]:
     """Measure and finish every job that waits, here and without Ray."""
 
