@@ -7,7 +7,7 @@ SAMPLES ?=
 HTTP_PORT ?= 8050
 DICOM_PORT ?= 11112
 DEMO_FLAGS ?=
-PARALLEL ?= -n 2 --dist loadgroup
+PARALLEL ?= -n 2 --dist loadscope
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

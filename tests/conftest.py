@@ -26,23 +26,29 @@ AT = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
 
 
 #: Tests that start whole servers or Ray: one after the other, beside the light ones.
-HEAVY = (
-    *("journeys", "gpu", "platform/test_serve", "platform/test_process"),
-    *("pipelines/run", "pipelines/functions"),
+HEAVY = tuple(
+    f"tests/{place}"
+    for place in (
+        *("journeys", "gpu", "platform/test_serve", "platform/test_process"),
+        *("pipelines/run", "pipelines/functions", "pipelines/cluster", "pipelines/anatomy"),
+    )
 )
 
 
-def _group(item: pytest.Item) -> str:
-    """What runs in one process of ``pytest -n``: the servers together, else each file."""
-    place = str(item.path.relative_to(Path(__file__).parent).with_suffix(""))
-    heavy = item.get_closest_marker("instance") or place.startswith(HEAVY)
-    return "servers" if heavy else place
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What stays in one process of ``pytest -n``: all servers together, else each file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ServersApart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "servers" if nodeid.startswith(HEAVY) else nodeid.partition("::")[0]
+
+    return ServersApart(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
         for marker in item.iter_markers("package"):
             if importlib.util.find_spec(f"ennead_{marker.args[0]}") is None:
                 item.add_marker(pytest.mark.skip(reason=f"package {marker.args[0]} is not here"))
