@@ -4,6 +4,7 @@
 """
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ennead import errors
-from ennead.plugins import manifest
+from ennead.plugins import manifest, quality
+from ennead.plugins import schema as package_schema
 from ennead.settings import Settings
 from ennead_models import manifest as models
 
@@ -203,12 +205,49 @@ def tables(order: Sequence[type[BaseModel]]) -> list[str]:
     return lines
 
 
+def quality_page() -> str:
+    lines = [
+        NOTE + "# `quality.toml`\n",
+        "What a package claims of itself, rule by rule, at three levels.",
+        "`ennead packages check ID` judges every rule that can be judged here, prints one line for",
+        "each, and fails when the level that `package.toml` claims is not reached.\n",
+        "```toml",
+        'scale = "bronze"                     # equals quality in package.toml\n',
+        "[bronze]",
+        'readme = "done"                      # checked here',
+        'deterministic = { exempt = "the vendor\'s library draws random seeds" }\n',
+        "[silver]",
+        'golden_measurements = { done = "tests/test_volume.py: five grids" }   # a person\'s word',
+        "```\n",
+        "A claimed level needs a state for each of its rules and of the levels below.",
+        "An exemption needs its reason and is shown; a level with as many exemptions as kept rules",
+        "is not reached.\n",
+    ]
+    for level in quality.LEVELS:
+        lines += [f"## {level.capitalize()}\n", "| Rule | Kept when | Judged by |", "|--|--|--|"]
+        for rule in quality.RULES:
+            if rule.level == level:
+                by = "`ennead packages check`" if rule.checked else "people; the evidence is named"
+                lines.append(f"| `{rule.id}` | {rule.text} | {by} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def model_schema() -> str:
+    schema = models.ModelManifest.model_json_schema(by_alias=True, mode="validation")
+    head = {"$schema": package_schema.DIALECT, **schema, "title": "model.toml"}
+    return json.dumps(head, indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "command-line.md": command_line_page,
     "package-manifest.md": manifest_page,
     "model-manifest.md": model_manifest_page,
+    "package-quality.md": quality_page,
+    "package.schema.json": package_schema.schema_text,
+    "model.schema.json": model_schema,
 }
 
 

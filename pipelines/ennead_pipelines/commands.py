@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from ennead.cli.options import DEFAULT_HOME, Home, opened
 
 if TYPE_CHECKING:
     from ennead.plugins import DiscoveredPackage
+    from ennead_pipelines.reference import Comparison
 
 packages = typer.Typer(
     help="Packages: list, enable, disable, and check against their reference cases.",
@@ -78,14 +80,43 @@ def disable(package: PackageName, home: Home = DEFAULT_HOME) -> None:
 
 @packages.command("check")
 def check(package: PackageName, home: Home = DEFAULT_HOME) -> None:
-    """Run a package's reference cases here; ends with status 1 when one does not reproduce.
+    """Check a package rule by rule: its reference cases, and what its quality.toml claims.
+
+    Ends with status 1 when a case does not reproduce or the claimed level is not reached.
 
     Try:
 
       ennead packages check lung
     """
-    if not _check(_installed(package), home):
+    from ennead.settings import Settings
+    from ennead_pipelines.quality import check_quality
+    from ennead_pipelines.sandbox.plan import plan_for
+
+    found = _installed(package)
+    settings = Settings.load(home)
+    report = check_quality(found, plan_for(settings, found), settings.pipelines.anatomy)
+    reproduced = _tell(report.comparisons)
+    for verdict in report.verdicts:
+        typer.echo(f"{verdict.outcome:<8}{verdict.level:<8}{verdict.rule:<30}{verdict.detail}")
+    if report.error:
+        typer.echo(f"FAIL    {report.error}")
+    reached = report.reached or "no level"
+    typer.echo(f"{package} claims {report.claimed} and reaches {reached}")
+    if not (reproduced and report.good):
         raise typer.Exit(1)
+
+
+@packages.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of package.toml; editors check and complete a manifest with it.
+
+    Try:
+
+      ennead packages schema > package.schema.json
+    """
+    from ennead.plugins.schema import schema_text
+
+    typer.echo(schema_text(), nl=False)
 
 
 @packages.command("environment")
@@ -134,13 +165,19 @@ def _check(package: DiscoveredPackage, home: Path) -> bool:
     from ennead_pipelines.reference import reproduce
     from ennead_pipelines.sandbox.plan import plan_for
 
+    settings = Settings.load(home)
     assert package.manifest is not None
     if not package.manifest.test:
         typer.echo(f"{package.id} declares no reference case: nothing here shows that it works")
         return True
+    plan = plan_for(settings, package)
+    return _tell(reproduce(package.manifest, plan, settings.pipelines.anatomy))
+
+
+def _tell(comparisons: Iterable[Comparison]) -> bool:
+    """Print expected numbers beside what came; whether all of them reproduce."""
     good = True
-    plan = plan_for(Settings.load(home), package)
-    for value in reproduce(package.manifest, plan):
+    for value in comparisons:
         good = good and value.passed
         got = "nothing" if value.got is None else f"{value.got:.6g}"
         mark = "ok  " if value.passed else "FAIL"

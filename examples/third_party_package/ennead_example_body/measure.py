@@ -32,12 +32,18 @@ def body_mask(hu: HUVolume) -> Mask:
 
 
 def volume_cm3(mask: Mask, grid: Grid) -> float:
-    """Voxels times their volume."""
+    """Volume in cm3.
+
+    Definition: number of voxels times the volume of one (DICOM PS3.16, 126030 DCM).
+    """
     return float(np.count_nonzero(mask)) * grid.voxel_volume_mm3 / 1000
 
 
 def mean_hu(hu: HUVolume, mask: Mask) -> float:
-    """Mean of the selected voxels; ``mask`` selects at least one."""
+    """Mean attenuation in HU; ``mask`` selects at least one voxel.
+
+    Definition: arithmetic mean over the selected voxels.
+    """
     return float(hu[mask].mean(dtype=np.float64))
 
 

@@ -33,7 +33,10 @@ def volume_cm3(lung: Mask, grid: Grid) -> float:
 
 
 def left_right_ratio(left_cm3: float, right_cm3: float) -> float:
-    """Left over right volume; 0.7 to 1.1 is usual, outside it the mask deserves a look."""
+    """Left over right volume; 0.7 to 1.1 is usual, outside it the mask deserves a look.
+
+    Definition: volume of the left lung divided by volume of the right lung.
+    """
     if right_cm3 <= 0:
         raise EmptyMask("The ratio needs a right lung; refuse it instead.")
     return left_cm3 / right_cm3

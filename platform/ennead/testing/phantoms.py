@@ -303,14 +303,21 @@ def named_phantom(name: str) -> Phantom:
     """The phantom that a manifest's reference case calls ``phantom:<name>``.
 
     ``chest_<grid kind>``: unenhanced; ``chest_<grid kind>_enhanced``: blood at 180 HU.
+    ``ball_ct``, ``ball_mr``: a bright ball in nothing (:mod:`ennead.testing.ball`).
 
     Raises
     ------
     KeyError
         No phantom has that name.
     """
+    if name in ("ball_ct", "ball_mr"):
+        from ennead.testing.ball import ball_phantom
+
+        return ball_phantom(name.removeprefix("ball_").upper())
     kind, _, phase = name.removeprefix("chest_").partition("_")
     known = get_args(GridKind)
     if not name.startswith("chest_") or kind not in known or phase not in ("", "enhanced"):
-        raise KeyError(f"phantom {name!r} is unknown; there are chest_{{{','.join(known)}}}")
+        raise KeyError(
+            f"phantom {name!r} is unknown; there are ball_ct, ball_mr, chest_{{{','.join(known)}}}"
+        )
     return chest_phantom(kind, blood_hu=180 if phase else _BLOOD)  # type: ignore[arg-type]
