@@ -7,16 +7,18 @@ from typing import Final
 import numpy as np
 
 from ennead.geometry import Grid
+from ennead.testing.noise import ct_noise
 from ennead.testing.phantoms import Phantom
 from ennead.testing.shapes import Ellipsoid, paint
 
 RADIUS_MM: Final = 20.0
 #: Background and ball, in HU on CT and in signal on MR.
-VALUES: Final = {"CT": (-1000, 100), "MR": (0, 500)}
+VALUES: Final = {"CT": (-1000, 100), "MR": (60, 500)}
+NOISE: Final = 10.0
 
 
 def ball_phantom(modality: str) -> Phantom:
-    """A ball of 20 mm radius off the middle of a 2 mm grid.
+    """A ball of 20 mm radius off the middle of a 2 mm grid, with a little noise.
 
     ``truth``: ``volume_cm3`` (4/3 π r³) and ``mean``. ``labels`` are 1 in the ball.
 
@@ -32,6 +34,9 @@ def ball_phantom(modality: str) -> Phantom:
     values = np.full(grid.shape, outside, dtype=np.float32)
     labels = np.zeros(grid.shape, dtype=np.uint8)
     paint(grid, ball, (values, inside), (labels, 1))
+    values = np.rint(values + ct_noise(grid, NOISE, seed=1))
+    if modality == "CT":
+        np.maximum(values, -1024, out=values)
     truth = {"volume_cm3": ball.volume_mm3 / 1000, "mean": float(inside)}
     attributes = {
         "modality": modality,

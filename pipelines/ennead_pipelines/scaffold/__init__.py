@@ -1,0 +1,1 @@
+"""``ennead new package``: a package that works, to begin from."""
