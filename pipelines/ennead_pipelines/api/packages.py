@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from ennead.app.dependencies import (
     SettingsDependency,
     require,
 )
+from ennead.findings import RefusalCode
 from ennead.plugins import DiscoveredPackage, InputRule, Manifest
 from ennead.security import Permission, Principal
 from ennead.settings import Settings
@@ -174,9 +176,6 @@ def _isolation(settings: Settings, package: DiscoveredPackage, language: str) ->
 def details(manifest: Manifest, language: str, folder: Path | None) -> dict[str, Any]:
     """What a package is for, needs, returns, offers and refuses, in one language."""
     use = manifest.intended_use
-    declined = {
-        (str(rule.code), rule.text): None for each in manifest.input for rule in each.require
-    }
     return {
         "intended_use": {
             "text": title(use.text, language),
@@ -200,12 +199,56 @@ def details(manifest: Manifest, language: str, folder: Path | None) -> dict[str,
         ],
         "functions": [function_item(rule, language) for rule in manifest.function],
         "refusals": [
-            {"code": code, "text": _rule_text(key, {}, language, folder)} for code, key in declined
+            {"code": code, "text": text}
+            for code, text in dict.fromkeys(_refusals(manifest, language, folder))
         ],
+        "clinical": {
+            name: [_fact(fact, language) for fact in facts]
+            for name, facts in (
+                ("requires", manifest.clinical.requires),
+                ("uses", manifest.clinical.uses),
+            )
+        },
+    }
+
+
+def _refusals(manifest: Manifest, language: str, folder: Path | None) -> Iterator[tuple[str, str]]:
+    """Code and text of everything that the manifest itself refuses."""
+    for each in manifest.input:
+        for rule in (*each.require, *each.probe):
+            yield str(rule.code), _rule_text(rule.text, {}, language, folder)
+        if each.prior and not each.optional:
+            yield str(RefusalCode.PRIOR), render("given.prior_missing", language, {})
+    for fact in manifest.clinical.requires:
+        values = {"fact": f"given.fact.{fact}"}
+        yield str(RefusalCode.CLINICAL_FACT), render("given.fact_missing", language, values)
+    for check in manifest.qc.values():
+        if check.text:
+            yield str(RefusalCode.TECHNIQUE), _rule_text(check.text, {}, language, folder)
+
+
+def _fact(name: str, language: str) -> str:
+    return render("given.rule.fact", language, {"fact": f"given.fact.{name}"})
+
+
+def _prior(rule: InputRule, language: str) -> dict[str, Any]:
+    """An input that is no series: earlier findings."""
+    days = rule.prior.max_age_days if rule.prior else None
+    said = render("given.rule.prior", language, {})
+    if days is not None:
+        said = render("given.rule.prior_age", language, {"days": days})
+    return {
+        "name": rule.name,
+        "modality": [],
+        "body_part": [],
+        "optional": rule.optional,
+        "rules": [said],
     }
 
 
 def _input(rule: InputRule, language: str, folder: Path | None) -> dict[str, Any]:
+    if rule.prior is not None:
+        return _prior(rule, language)
     said = []
     if rule.min_slices > 1:
         values = {"rule_min": rule.min_slices}
@@ -225,6 +268,10 @@ def _input(rule: InputRule, language: str, folder: Path | None) -> dict[str, Any
         text = _rule_text(each.text, shown, language, folder)
         if text not in said:
             said.append(text)
+    for probe in rule.probe:
+        said.append(_rule_text(probe.text, {}, language, folder))
+    if rule.anatomy:
+        said.append(render("given.rule.anatomy", language, {"structures": ", ".join(rule.anatomy)}))
     return {
         "name": rule.name,
         "modality": list(rule.modality),
@@ -236,5 +283,4 @@ def _input(rule: InputRule, language: str, folder: Path | None) -> dict[str, Any
 
 def _rule_text(key: str, values: Mapping[str, Any], language: str, folder: Path | None) -> str:
     """A refusal's text as a rule: what only a real series can fill in is an ellipsis."""
-    blanks = {"found": "…", "value": "…"}
-    return render(key, language, {**blanks, **values}, folder)
+    return re.sub(r"\{\w+\}", "…", render(key, language, values, folder))
