@@ -215,8 +215,10 @@ def details(manifest: Manifest, language: str, folder: Path | None) -> dict[str,
 def _refusals(manifest: Manifest, language: str, folder: Path | None) -> Iterator[tuple[str, str]]:
     """Code and text of everything that the manifest itself refuses."""
     for each in manifest.input:
-        for rule in (*each.require, *each.probe):
-            yield str(rule.code), _rule_text(rule.text, {}, language, folder)
+        told = [(rule.code, rule.text) for rule in each.require]
+        told += [(probe.code, probe.text) for probe in each.probe]
+        for code, key in told:
+            yield str(code), _rule_text(key, {}, language, folder)
         if each.prior and not each.optional:
             yield str(RefusalCode.PRIOR), render("given.prior_missing", language, {})
     for fact in manifest.clinical.requires:

@@ -12,7 +12,7 @@ from ennead_pipelines.api.packages import details
 def manifest():
     package = asking_package()
     probe = ProbeRule.model_validate(
-        {"id": "p", "kind": "body_part", "one_of": ["chest"], "code": "BODY_PART",
+        {"id": "part", "kind": "body_part", "one_of": ["chest"], "code": "BODY_PART",
          "text": "refusal.body_part"}
     )  # fmt: skip
     rule = package.manifest.input[0].model_copy(update={"probe": [probe]})
