@@ -209,7 +209,8 @@ def _answer(row: Row[Any], desk: _Desk) -> dict[str, Any]:
         refused: list[Any] = list(refusals_by_job(connection, [row.id]).get(row.id, []))
     if row.state == JobState.RUNNING:
         items = _fresh(row, desk.language, folder)
-        refused += row.answer["refusals"]
+        # Those of the run may have been written since the row was read: the answer has them.
+        refused = [each for each in refused if each.stage == "select"] + row.answer["refusals"]
         state = "storing" if items else str(JobState.REFUSED)
     else:
         items, state = _stored(row, desk, folder), row.state
