@@ -252,7 +252,8 @@ def host_actor(device: str, budget_mib: float | None = None, *, place: str = "0"
     Parameters
     ----------
     place : str
-        The node's name: each machine hosts its own devices.
+        The node's id in Ray's cluster, where the actor then stays; each machine hosts its own
+        devices. ``0`` is wherever Ray puts it.
 
     Returns
     -------
@@ -260,7 +261,16 @@ def host_actor(device: str, budget_mib: float | None = None, *, place: str = "0"
         Of :class:`ModelHost`: ``ray.get(actor.run.remote(…))``; ``load`` and ``call`` are pickled.
     """
     import ray
+    import ray.util.scheduling_strategies
 
     remote: Any = ray.remote(num_cpus=0, max_concurrency=ACTOR_THREADS, max_restarts=-1)(ModelHost)
-    name = f"ennead-gpu-{place}-{device.replace(':', '-')}"
-    return remote.options(name=name, get_if_exists=True).remote(device, budget_mib)
+    options: dict[str, Any] = {
+        "name": f"ennead-gpu-{place}-{device.replace(':', '-')}",
+        "get_if_exists": True,
+    }
+    if place != "0":
+        strategies = ray.util.scheduling_strategies
+        options["scheduling_strategy"] = strategies.NodeAffinitySchedulingStrategy(
+            place, soft=False
+        )
+    return remote.options(**options).remote(device, budget_mib)

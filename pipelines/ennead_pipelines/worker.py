@@ -25,6 +25,7 @@ from ennead_pipelines.device_state import report
 from ennead_pipelines.foresee import Foreseen
 from ennead_pipelines.given.gather import Giver
 from ennead_pipelines.jobs import JobQueue
+from ennead_pipelines.networks.anatomy import use_models
 from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.networks.reruns import Expander
 from ennead_pipelines.packages import PackageCatalogue
@@ -51,7 +52,9 @@ def run(
     with _place(settings.home) as place:
         database = Database(settings.database_url)
         archive = open_archive(settings, database)
-        catalogue = catalogue or PackageCatalogue(models=InstalledModels(database))
+        models = InstalledModels(database)
+        use_models(models, settings)
+        catalogue = catalogue or PackageCatalogue(models=models)
         owner = f"{socket.gethostname()}:{_home_key(settings.home)}:{place}/{secrets.token_hex(6)}"
         queue = JobQueue(database, owner, settings.pipelines.lease_s)
         recovered = queue.recover()

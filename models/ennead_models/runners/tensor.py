@@ -84,6 +84,11 @@ class TensorModel:
             labels = labels_to_source(found, at, grid, smooth=at.shape != _turned(grid, at))
         return Prediction(labels=self._values(labels))
 
+    @property
+    def precision(self) -> str:
+        """What it computes in."""
+        return self._precision
+
     def close(self) -> None:
         """Give its memory back."""
         self._close()

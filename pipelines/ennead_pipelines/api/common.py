@@ -16,6 +16,7 @@ from ennead.contracts import Archive, StudyRecord
 from ennead.errors import NotFound
 from ennead.security import Permission, Principal
 from ennead_pacs.index import find_study
+from ennead_pipelines.networks.anatomy import use_models
 from ennead_pipelines.networks.lifecycle import InstalledModels
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.render import render
@@ -27,7 +28,9 @@ def get_catalogue(request: Request) -> PackageCatalogue:
     """One catalogue for each web process."""
     state = request.app.state
     if not hasattr(state, "package_catalogue"):
-        state.package_catalogue = PackageCatalogue(models=InstalledModels(state.database))
+        models = InstalledModels(state.database)
+        use_models(models, state.settings)
+        state.package_catalogue = PackageCatalogue(models=models)
     catalogue: PackageCatalogue = state.package_catalogue
     return catalogue
 

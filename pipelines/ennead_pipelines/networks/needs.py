@@ -9,7 +9,7 @@ from ennead.plugins import DiscoveredPackage, Manifest
 from ennead.plugins.models import ModelNeed
 from ennead_models.folders import version_key
 from ennead_pipelines.lanes import Lane
-from ennead_pipelines.networks.answer import ask, parameters
+from ennead_pipelines.networks.answer import ask
 from ennead_pipelines.networks.as_package import ModelPackage
 from ennead_pipelines.networks.source import ModelSource
 
@@ -55,11 +55,3 @@ def callables(
         return lambda volume: ask(source, volume, mine, progress)
 
     return {source.manifest.id: asker(source) for source in sources}
-
-
-def said_parameters(sources: Sequence[ModelSource]) -> dict[str, str]:
-    """Algorithm Parameters of a package that asks models."""
-    said: dict[str, str] = {}
-    for source in sources:
-        said |= parameters(source, f"model.{source.manifest.id}.")
-    return said

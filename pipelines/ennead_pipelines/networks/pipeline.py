@@ -32,25 +32,16 @@ _ABNORMAL: Final = "49755003"
 
 
 class ModelPipeline:
-    """The :class:`~ennead.contracts.Pipeline` of every model.
+    """The :class:`~ennead.contracts.Pipeline` of every model."""
 
-    Parameters
-    ----------
-    device : str
-        ``cpu`` or ``cuda:0``.
-    """
-
-    def __init__(self, source: ModelSource, device: str = "cpu") -> None:
+    def __init__(self, source: ModelSource) -> None:
         self._source = source
-        self._device = device
 
     def run(self, context: RunContext) -> Iterable[Result]:
         """Reads the model's input. Refuses labels that it does not find."""
         manifest = self._source.manifest
         volume = context.volumes[manifest.input.name]
-        answer = ask(
-            self._source, volume, context.thresholds, context.progress, device=self._device
-        )
+        answer = ask(self._source, volume, context.thresholds, context.progress)
         if manifest.output.kind == "classification":
             return list(_classes(manifest, answer, volume, context))
         return list(_regions(manifest, answer, volume))

@@ -36,6 +36,12 @@ class ModelSource:
         return self.model.manifest
 
     @property
+    def key(self) -> str:
+        """By which an opened model is shared: its identity, and the tile it runs with."""
+        tile = "x".join(map(str, self.manifest.resources.tile))
+        return f"{self.digest}|{tile}"
+
+    @property
     def digest(self) -> str:
         """Identity: manifest and weights."""
         return self.model.digest

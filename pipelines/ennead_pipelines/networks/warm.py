@@ -65,12 +65,12 @@ class WarmModels:
                 self._open.popitem()[1].opened.close()
 
     def _get(self, source: ModelSource, device: str) -> _Warm:
-        key = (source.digest, device)
+        key = (source.key, device)
         with self._lock:
             self._close_rested(key)
             warm = self._open.pop(key, None)
             if warm is None:
-                warm = _Warm(source, _open(source, device), source.manifest.resources.warm_s)
+                warm = _Warm(source, open_source(source, device), source.manifest.resources.warm_s)
                 self.opened += 1
             self._open[key] = warm
             while len(self._open) > self._most:
@@ -111,7 +111,8 @@ def _lane(source: ModelSource) -> str:
     return state if state in ("active", "pilot") else "shadow"
 
 
-def _open(source: ModelSource, device: str) -> OpenedModel:
+def open_source(source: ModelSource, device: str) -> OpenedModel:
+    """Open the model, as it was installed."""
     from ennead_models.opening import open_installed
 
     return open_installed(source.model, source.store, device=device, threads=source.threads)

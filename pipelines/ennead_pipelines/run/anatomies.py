@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from ennead.contracts import AnatomyProvider
 from ennead.errors import EnneadError
 from ennead_pipelines.anatomy import provider_named
 from ennead_pipelines.given.given import AnatomyPlan, Given
@@ -77,14 +78,16 @@ class AnatomyCache:
                 del self._entries[known]
 
     def _get(self, wanted: JobInput, plan: AnatomyPlan, volume: Any) -> tuple[Any, bool]:
-        _require_unchanged(plan)
+        provider = _require_unchanged(plan)
         key = (wanted.key, plan.provider, plan.version)
         with self._lock:
             entry = self._entries.pop(key, None)
             shared = entry is not None
             if entry is None:
                 z, y, x = wanted.request.grid.shape
-                reference = placed(anatomy_task).remote(plan.name, volume)
+                # Only the worker process knows the installed models: they travel themselves.
+                own = provider if plan.name.startswith("model:") else None
+                reference = placed(anatomy_task).remote(plan.name, volume, own)
                 entry = _Entry(reference, _BYTES_PER_VOXEL * z * y * x)
             self._entries[key] = entry
             while len(self._entries) > 1 and self._size() > self._limit:
@@ -95,10 +98,11 @@ class AnatomyCache:
         return sum(entry.size_bytes for entry in self._entries.values())
 
 
-def _require_unchanged(plan: AnatomyPlan) -> None:
+def _require_unchanged(plan: AnatomyPlan) -> AnatomyProvider:
     try:
         provider = provider_named(plan.name)
     except EnneadError:
         provider = None
     if provider is None or (provider.id, provider.version) != (plan.provider, plan.version):
         raise AnatomyChanged(plan)
+    return provider

@@ -10,6 +10,7 @@ import ray.exceptions
 from ennead.errors import (
     ArchiveError,
     ContractError,
+    DeviceBusy,
     EncodedResultInvalid,
     InputError,
     ModelError,
@@ -72,6 +73,8 @@ def classify(error: BaseException) -> Fault:
         return Fault("retry", "jobs.detail.encoding")
     if isinstance(cause, ContractError):
         return Fault("retry", "jobs.detail.contract")
+    if isinstance(cause, DeviceBusy):
+        return Fault("wait", "networks.model", {"message": cause.message})
     if isinstance(cause, ModelError):
         return Fault("fail", "networks.model", {"message": cause.message})
     if isinstance(cause, InputError):

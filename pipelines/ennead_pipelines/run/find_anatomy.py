@@ -10,21 +10,28 @@ import time
 
 import numpy as np
 
-from ennead.contracts import Volume
+from ennead.contracts import AnatomyProvider, Volume
 from ennead.errors import ContractError
 from ennead_pipelines.anatomy import provider_named
 from ennead_pipelines.run.requests import AnatomyFound
 
 
-def find_anatomy(name: str, volume: Volume) -> AnatomyFound:
+def find_anatomy(
+    name: str, volume: Volume, provider: AnatomyProvider | None = None
+) -> AnatomyFound:
     """Ask the provider that the setting calls ``name``.
+
+    Parameters
+    ----------
+    provider : AnatomyProvider, optional
+        It, where this process cannot find it by its name, such as an installed model.
 
     Raises
     ------
     ContractError
         It is not here, or what it gave does not lie on the volume's grid.
     """
-    provider = provider_named(name)
+    provider = provider or provider_named(name)
     if provider is None:
         raise ContractError(
             f"Anatomy provider {name!r} is not here; install it or change settings."

@@ -17,6 +17,8 @@ from ennead.contracts import Anatomy, ModelAnswer, ProgressSink, RunContext, Vol
 from ennead.findings import Result
 from ennead_pipelines.encode import EncodedResults, ResultIdentity, SourceSeries, encode
 from ennead_pipelines.encode.header import AlgorithmType
+from ennead_pipelines.networks.answer import parameters, recorded
+from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.output import job_output
@@ -61,13 +63,13 @@ def measure(
         anatomy=_by_input(request, anatomy),
         priors=request.given.priors,
     )
-    raw = checked(
-        run_package(request, context, on_overrun), request.manifest, volumes, request.given.priors
-    )
+    with recorded() as asked:
+        returned = run_package(request, context, on_overrun)
+    raw = checked(returned, request.manifest, volumes, request.given.priors)
     measured = time.perf_counter()
     results = quality_checked(without_declined(raw, request.declined), request.manifest)
     progress(1.0, "jobs.step.encoding")
-    encoded = encode_results(request, results, by_input, parameters=_asked(request))
+    encoded = encode_results(request, results, by_input, parameters=_said(request, asked))
     done = time.perf_counter()
     durations_s = {
         "load": max(each.duration_s for each in loaded),
@@ -105,16 +107,15 @@ def _models(
     return callables(request.models, request.thresholds, progress)
 
 
-def _asked(request: MeasureRequest) -> Mapping[str, str]:
+def _said(
+    request: MeasureRequest, asked: Mapping[str, tuple[ModelSource, str]]
+) -> Mapping[str, str]:
     """What the results say about what the run was given, and the models that took part."""
-    given = request.given.parameters()
-    if request.network is None and not request.models:
-        return given
-    from ennead_pipelines.networks.answer import parameters
-    from ennead_pipelines.networks.needs import said_parameters
-
-    own = parameters(request.network) if request.network else {}
-    return given | own | said_parameters(request.models)
+    said = dict(request.given.parameters())
+    for name, (source, precision) in sorted(asked.items()):
+        own = request.network is not None and request.network.digest == source.digest
+        said |= parameters(source, precision, "" if own else f"model.{name}.")
+    return said
 
 
 def encode_results(

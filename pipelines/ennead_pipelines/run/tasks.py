@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import ray
 
-from ennead.contracts import ProgressSink
+from ennead.contracts import AnatomyProvider, ProgressSink
 from ennead_pipelines.run.limits import Overrun
 from ennead_pipelines.run.requests import (
     AnatomyFound,
@@ -125,11 +125,11 @@ def _probe(requests: tuple[ProbeRequest, ...]) -> Probed:
     return probe(requests)
 
 
-def _anatomy(name: str, loaded: Loaded) -> AnatomyFound:
+def _anatomy(name: str, loaded: Loaded, provider: AnatomyProvider | None = None) -> AnatomyFound:
     from ennead_pipelines.run.find_anatomy import find_anatomy
 
     _step_back()
-    return find_anatomy(name, loaded.volume)
+    return find_anatomy(name, loaded.volume, provider)
 
 
 def _measure(request: MeasureRequest, board: Any, *parts: Loaded | AnatomyFound) -> JobOutput:

@@ -123,7 +123,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Threshold]]:
         made.append(Threshold(source))
         return made[-1]
 
-    monkeypatch.setattr(warm, "_open", open_threshold)
+    monkeypatch.setattr(warm, "open_source", open_threshold)
     yield made
     warm.WARM.close()
 
