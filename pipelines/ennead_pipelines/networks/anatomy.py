@@ -50,7 +50,9 @@ class ModelAnatomy:
         return Anatomy(answer.labels, self._values(), self.id, self.version)
 
     def _values(self) -> dict[str, tuple[int, ...]]:
-        values = {label.id: (label.value,) for label in self.source.manifest.label}
+        values: dict[str, tuple[int, ...]] = {
+            label.id: (label.value,) for label in self.source.manifest.label
+        }
         for name, value in list(values.items()):
             other = values.get(name.replace("left_", "right_", 1))
             if name.startswith("left_") and other:
