@@ -267,6 +267,8 @@ def host_actor(device: str, budget_mib: float | None = None, *, place: str = "0"
     options: dict[str, Any] = {
         "name": f"ennead-gpu-{place}-{device.replace(':', '-')}",
         "get_if_exists": True,
+        # It outlives the task that was the first to ask: models stay warm for the next ones.
+        "lifetime": "detached",
     }
     if place != "0":
         strategies = ray.util.scheduling_strategies

@@ -7,14 +7,14 @@ that numbers keep their bounds, and that a mask exists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ennead.contracts import ClinicalFact, ProgressSink, Volume
+from ennead.contracts import ClinicalFact, ModelAnswer, ProgressSink, Volume
 from ennead.errors import ContractError
 from ennead.findings import Mask
 from ennead.identifiers import InstanceUID, TrackingUID
@@ -164,6 +164,8 @@ class FunctionContext:
         The site's values.
     clinical : sequence of ClinicalFact
         The facts that the manifest names and that are known.
+    models : mapping
+        Those of the manifest's models that are installed and active, by id.
     """
 
     volume: Volume
@@ -171,6 +173,7 @@ class FunctionContext:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     clinical: Sequence[ClinicalFact] = ()
     progress: ProgressSink = _silent
+    models: Mapping[str, Callable[[Volume], ModelAnswer]] = field(default_factory=dict)
 
     def given(self, name: str, kind: type[_Value]) -> _Value:
         """The input ``name``, which the manifest promises to be a ``kind``.

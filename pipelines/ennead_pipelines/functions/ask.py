@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
@@ -23,6 +23,8 @@ from ennead_pipelines.functions.prepare import Wanted
 from ennead_pipelines.functions.series import ReadSeries, SeriesReader
 from ennead_pipelines.functions.validate import Problem, Surroundings, check_inputs
 from ennead_pipelines.jobs import JobState
+from ennead_pipelines.lanes import Lane
+from ennead_pipelines.networks.needs import models_for
 from ennead_pipelines.packages import PackageState
 from ennead_pipelines.select import Verdict
 from ennead_pipelines.tables import jobs, site_thresholds
@@ -39,11 +41,18 @@ _ENDED: Final = (JobState.DONE, JobState.REFUSED, JobState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class FunctionOf:
-    """A function with the package that declares it."""
+    """A function with the package that declares it.
+
+    Parameters
+    ----------
+    models : mapping
+        Model id → digest of each active model that the package may ask.
+    """
 
     manifest: Manifest
     digest: str
     rule: FunctionRule
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refused(CallRefused):
@@ -78,7 +87,8 @@ def find_function(states: Sequence[PackageState], package_id: str, function_id: 
         raise NotFound(
             f"Package {package_id!r} has no function {function_id[:40]!r}; it has: {known}."
         )
-    return FunctionOf(manifest, state.package.digest, rule)
+    models = models_for(manifest, [s.package for s in states], Lane.ACTIVE)
+    return FunctionOf(manifest, state.package.digest, rule, models)
 
 
 def verdict_on(function: FunctionOf, read: ReadSeries) -> Verdict:
@@ -153,7 +163,14 @@ def _record(
     with database.read() as connection:
         thresholds = site_values(connection, function.manifest)
     identity = call_identity(
-        study_uid, function.manifest, function.digest, function.rule, read, inputs, thresholds
+        study_uid,
+        function.manifest,
+        function.digest,
+        function.rule,
+        read,
+        inputs,
+        thresholds,
+        function.models,
     )
     with database.begin() as connection:
         create_call(
@@ -166,6 +183,7 @@ def _record(
             thresholds,
             declined,
             principal,
+            function.models,
         )
     return identity.job_id
 

@@ -32,6 +32,7 @@ def create_call(
     thresholds: Mapping[str, float],
     declined: Sequence[Refusal],
     principal: Principal,
+    models: Mapping[str, str],
 ) -> None:
     """Record the call and its audit event; one that failed before is tried again.
 
@@ -41,6 +42,8 @@ def create_call(
         Canonical.
     declined : sequence of Refusal
         Outputs that this series cannot give.
+    models : mapping
+        Model id → digest of each model that the package may ask.
     """
     at = now()
     title = {
@@ -66,6 +69,7 @@ def create_call(
         "priority": PRIORITY,
         "requested_by": principal.name[:64],
         "thresholds": dict(thresholds),
+        "models": dict(models),
     }
     if insert_ignore(connection, jobs, row):
         write_refusals(connection, identity.job_id, manifest, "select", declined)

@@ -33,9 +33,15 @@ from ennead_pipelines.encode._encode import tracking_uid
 from ennead_pipelines.functions.masks import edited_mask
 from ennead_pipelines.functions.requests import CallAnswer, CallRequest, pack, unpack
 from ennead_pipelines.functions.values import READERS
+from ennead_pipelines.networks.answer import recorded
 from ennead_pipelines.run.check import checked, without_declined
 from ennead_pipelines.run.fresh import forget_other_versions
-from ennead_pipelines.run.measure import encode_results, result_identity
+from ennead_pipelines.run.measure import (
+    asked_parameters,
+    encode_results,
+    model_callables,
+    result_identity,
+)
 from ennead_pipelines.run.output import job_output
 from ennead_pipelines.run.requests import JobOutput, Loaded, MeasureRequest
 
@@ -64,15 +70,20 @@ def call(request: CallRequest, loaded: Loaded, progress: ProgressSink) -> CallAn
         thresholds=dict(measure.thresholds),
         clinical=request.clinical,
         progress=progress,
+        models=model_callables(measure, progress),
     )
     volumes = {measure.inputs[0]: volume}
     edited = {value.tracking_uid for value in inputs.values() if isinstance(value, MaskEdit)}
-    raw = checked(function(context), measure.manifest, volumes, edited=edited)
+    with recorded() as asked:
+        returned = list(function(context))
+    raw = checked(returned, measure.manifest, volumes, edited=edited)
     _require_promised(raw, rule, measure)
     results = without_declined(raw, measure.declined)
     seconds = {"load": 0.0, "measure": time.perf_counter() - begun, "encode": 0.0}
     listed = job_output(measure, results, planned(measure, results, volume), volumes, seconds)
-    return CallAnswer(listed, tuple(pack(result) for result in results))
+    return CallAnswer(
+        listed, tuple(pack(result) for result in results), asked_parameters(measure, asked)
+    )
 
 
 def encode_call(
@@ -93,7 +104,7 @@ def encode_call(
         results,
         {name: loaded},
         algorithm_type="SEMIAUTOMATIC",
-        parameters=parameters,
+        parameters={**parameters, **answer.said},
     )
     seconds = {
         **answer.listed.durations_s,

@@ -21,6 +21,7 @@ def call_identity(
     read: ReadSeries,
     inputs: Mapping[str, Any],
     thresholds: Mapping[str, float],
+    models: Mapping[str, str],
 ) -> JobIdentity:
     """The identity of a call; its series and objects derive from it, so they are its own.
 
@@ -31,6 +32,8 @@ def call_identity(
         "inputs": dict(inputs),
         "thresholds": {name: repr(value) for name, value in thresholds.items()},
     }
+    if models:
+        said["models"] = dict(models)
     digest = hashlib.sha256(b"ennead/call/1\0" + canonical_text(said).encode()).hexdigest()
     return JobIdentity(
         study_uid,

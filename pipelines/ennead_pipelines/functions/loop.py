@@ -32,6 +32,7 @@ from ennead_pipelines.functions.prepare import Wanted, Watch
 from ennead_pipelines.functions.requests import CallAnswer, CallRequest
 from ennead_pipelines.functions.work import CallInputs, algorithm_parameters, call_request
 from ennead_pipelines.jobs import Job, JobQueue
+from ennead_pipelines.networks.dispatch import sources_of
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.finish import Finisher
 from ennead_pipelines.run.leases import LeaseKeeper
@@ -159,7 +160,14 @@ class FunctionLoop:
         found = self._inputs.of_job(job, manifest, rule)
         volume, shared = self._volumes.get(found, self._errands.load.remote)
         request = call_request(
-            job, package, rule, self._settings, self._queue.database, self._inputs, shared=shared
+            job,
+            package,
+            rule,
+            self._settings,
+            self._queue.database,
+            self._inputs,
+            shared=shared,
+            models=sources_of(job.models, self._catalogue, self._settings),
         )
         deadline = time.monotonic() + LOAD_SECONDS
         self._calls[job.id] = _Call(

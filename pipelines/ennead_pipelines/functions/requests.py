@@ -60,10 +60,17 @@ PackedResult = Finding | PackedSegment | Map | Refusal
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """What a function said: for people at once (``listed`` has no bytes), and to be encoded."""
+    """What a function said: for people at once (``listed`` has no bytes), and to be encoded.
+
+    Parameters
+    ----------
+    said : mapping
+        Algorithm Parameters of the models that took part.
+    """
 
     listed: JobOutput
     results: tuple[PackedResult, ...]
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def pack(result: Result) -> PackedResult:

@@ -18,6 +18,7 @@ from ennead_pipelines.functions.requests import CallRequest
 from ennead_pipelines.functions.series import ReadSeries, SeriesReader
 from ennead_pipelines.jobs import Job, input_digest
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
+from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.run.inputs import InputsChanged, JobInput, load_request
 from ennead_pipelines.run.requests import MeasureRequest
 from ennead_pipelines.sandbox.plan import plan_for
@@ -121,6 +122,7 @@ def call_request(
     inputs: CallInputs,
     *,
     shared: bool,
+    models: tuple[ModelSource, ...] = (),
 ) -> CallRequest:
     """What the actor needs to measure and, later, to encode.
 
@@ -157,6 +159,7 @@ def call_request(
             seg_encoding=settings.pipelines.seg_encoding,
             at=at,
             sandbox=plan_for(settings, package),
+            models=models,
         ),
         function=rule.id,
         inputs=given,

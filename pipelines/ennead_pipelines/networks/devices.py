@@ -115,9 +115,9 @@ def on_host(
     DeviceBusy
         It waited too long.
     """
-    ray: Any = sys.modules.get("ray")
+    ray = running_ray()
     load = partial(open_source, source, device)
-    if ray is None or not ray.is_initialized():
+    if ray is None:
         call = partial(_predict, volume.values, volume.grid, dict(limits))
         return own_host(device).run(source.key, load, call, need_mib(source), priority)
     node = ray.get_runtime_context().get_node_id()
@@ -127,6 +127,12 @@ def on_host(
         actor.run.remote(source.key, load, call, need_mib(source), priority)
     )
     return answered
+
+
+def running_ray() -> Any:
+    """Ray, where this process has it running; else None."""
+    ray: Any = sys.modules.get("ray")
+    return ray if ray is not None and ray.is_initialized() else None
 
 
 @cache

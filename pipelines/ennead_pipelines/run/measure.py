@@ -58,7 +58,7 @@ def measure(
         thresholds=dict(request.thresholds),
         progress=progress,
         declined=frozenset(request.declined),
-        models=_models(request, progress),
+        models=model_callables(request, progress),
         clinical=request.given.facts,
         anatomy=_by_input(request, anatomy),
         priors=request.given.priors,
@@ -69,7 +69,10 @@ def measure(
     measured = time.perf_counter()
     results = quality_checked(without_declined(raw, request.declined), request.manifest)
     progress(1.0, "jobs.step.encoding")
-    encoded = encode_results(request, results, by_input, parameters=_said(request, asked))
+    given = dict(request.given.parameters())
+    encoded = encode_results(
+        request, results, by_input, parameters=given | asked_parameters(request, asked)
+    )
     done = time.perf_counter()
     durations_s = {
         "load": max(each.duration_s for each in loaded),
@@ -97,9 +100,10 @@ def _anatomy_seconds(request: MeasureRequest, found: Sequence[AnatomyFound]) -> 
     return {"anatomy": sum(own)} if own else {}
 
 
-def _models(
+def model_callables(
     request: MeasureRequest, progress: ProgressSink
 ) -> Mapping[str, Callable[[Volume], ModelAnswer]]:
+    """``context.models`` of a run: the package's models that are here, by id."""
     if not request.models:
         return {}
     from ennead_pipelines.networks.needs import callables
@@ -107,11 +111,11 @@ def _models(
     return callables(request.models, request.thresholds, progress)
 
 
-def _said(
+def asked_parameters(
     request: MeasureRequest, asked: Mapping[str, tuple[ModelSource, str]]
-) -> Mapping[str, str]:
-    """What the results say about what the run was given, and the models that took part."""
-    said = dict(request.given.parameters())
+) -> dict[str, str]:
+    """What the results say about the models that took part."""
+    said: dict[str, str] = {}
     for name, (source, precision) in sorted(asked.items()):
         own = request.network is not None and request.network.digest == source.digest
         said |= parameters(source, precision, "" if own else f"model.{name}.")

@@ -13,11 +13,13 @@ from ennead.geometry import Grid
 from ennead.identifiers import SeriesUID, StudyUID
 from ennead.settings import Settings
 from ennead_gpu.devices import Device
-from ennead_gpu.host import ModelHost
+from ennead_gpu.host import ModelHost, host_actor
+from ennead_gpu.ray import RayRuntime
 from ennead_models.records import InstalledModel
+from ennead_models.testing.folders import bright_box, small_grid
 from ennead_pipelines.networks import answer, devices
 from ennead_pipelines.networks.answer import ask, recorded
-from ennead_pipelines.networks.devices import devices_for, need_mib, own_host, plans
+from ennead_pipelines.networks.devices import devices_for, need_mib, plans
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.networks.warm import WarmModels
 
@@ -130,6 +132,7 @@ def test_a_host_runs_it_once_opened(
     from ennead_pipelines.networks import warm
 
     host = ModelHost("cpu", 4096)
+    monkeypatch.setattr(devices, "running_ray", lambda: None)
     monkeypatch.setattr(devices, "own_host", lambda device: host)
     monkeypatch.setattr(devices, "open_source", warm.open_source)
     asked_with = source(resources__vram_gib=1.0)
@@ -141,4 +144,22 @@ def test_a_host_runs_it_once_opened(
     too_large = source(id="large", resources__vram_gib=100.0)
     with pytest.raises(DeviceMemoryExhausted):
         ask(too_large, volume, {}, silent, devices=("cuda:0",))
-    own_host.cache_clear()
+
+
+def test_a_host_in_ray_runs_it_for_every_process(
+    ray_runtime: RayRuntime, real_model: Callable[..., InstalledModel], settings: Settings
+) -> None:
+    """The actor that a GPU has in each machine, with a real network; on the CPU here."""
+    import ray
+
+    source = ModelSource.of(real_model(resources__vram_gib=1.0), settings)
+    values = bright_box(small_grid())
+    image = Volume(values, small_grid(), StudyUID("1"), SeriesUID("2"), "CT", (), {})
+    for _ in range(2):
+        answered = devices.on_host(source, "cpu", image, {}, 5)
+    assert answered.prediction.labels is not None
+    assert np.array_equal(answered.prediction.labels == 1, values > 0)
+    assert answered.precision == "fp32"
+    node = ray.get_runtime_context().get_node_id()
+    state = ray.get(host_actor("cpu", place=node).state.remote())
+    assert [(r["model"], r["uses"]) for r in state["residents"]] == [(source.key, 2)]
