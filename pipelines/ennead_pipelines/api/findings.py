@@ -54,7 +54,14 @@ def list_findings(
         package = catalogue.get(job.package)
         if package and package.manifest:
             use = package.manifest.intended_use
-            uses.setdefault(job.package, {"status": use.status, "text": dict(use.text)})
+            uses.setdefault(
+                job.package,
+                {
+                    "status": use.status,
+                    "text": dict(use.text),
+                    "trained_on": use.trained_on,
+                },
+            )
     return {
         "study_uid": study_uid,
         "findings": [
@@ -68,7 +75,11 @@ def list_findings(
             for row in refused.get(job.id, [])
         ],
         "intended_use": {
-            package: {"status": use["status"], "text": title(use["text"], language)}
+            package: {
+                "status": use["status"],
+                "text": title(use["text"], language),
+                "trained_on": use.get("trained_on", ""),
+            }
             for package, use in uses.items()
         },
     }

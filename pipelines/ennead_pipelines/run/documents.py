@@ -41,6 +41,7 @@ def finding_document(
         "intended_use": {
             "status": manifest.intended_use.status,
             "text": dict(manifest.intended_use.text),
+            "trained_on": manifest.intended_use.trained_on,
         },
     }
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from sqlalchemy import select
 
 from ennead.contracts import Archive, RunContext, Volume
+from ennead.database import Database
 from ennead.errors import NotFound
 from ennead.findings import Finding, Refusal, RefusalCode, Segment
 from ennead.identifiers import SeriesUID, StudyUID
@@ -26,6 +28,7 @@ from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.networks.warm import WarmModels
 from ennead_pipelines.run.check import checked
 from ennead_pipelines.run.requests import JobOutput
+from ennead_pipelines.tables import findings
 
 Install = Callable[..., InstalledModel]
 Run = Callable[[], list[JobOutput]]
@@ -45,6 +48,15 @@ TWO = [
         "laterality": "SCT:7771000 Left",
     },
 ]
+
+
+@pytest.fixture
+def documents(database: Database) -> Callable[[], list[Any]]:
+    def read() -> list[Any]:
+        with database.read() as connection:
+            return list(connection.execute(select(findings.c.document)).scalars())
+
+    return read
 
 
 @pytest.fixture
@@ -173,6 +185,7 @@ def test_a_model_on_arrival_goes_the_whole_way(
     archive: Archive,
     job_rows: Callable[[], list[Any]],
     opened: list[Any],
+    documents: Callable[[], list[Any]],
 ) -> None:
     """Active: SEG and SR in the archive; they say which weights, which runtime, trained on what."""
     install("active", label=TWO, output__channels=3, intended_use__trained_on="20 synthetic heads")
@@ -193,6 +206,8 @@ def test_a_model_on_arrival_goes_the_whole_way(
     assert "resample=labels_to_source_grid" in said["111002"]
     assert any("20 synthetic heads" in each for each in said["121106"])
     assert codes_of(report, "111000") == {"123110"}
+    listed = documents()
+    assert {d["intended_use"]["trained_on"] for d in listed} == {"20 synthetic heads"}
     send(seed="next")
     settle()
     run_jobs()
