@@ -131,7 +131,7 @@ class PipelineSettings(_Group):
     claim_s: float = Field(3600.0, ge=10)
     """Seconds without an update after which a job that another system claimed is ours again."""
     sandbox: Literal["required", "preferred", "off"] = "preferred"
-    """Isolation of others' packages: ``required`` (all of it, or no run), ``preferred``, ``off``."""
+    """Isolation of others' packages: ``required`` (all, or no run), ``preferred``, ``off``."""
     function_workers: int = Field(1, ge=1, le=16)
     """Calls of interactive functions measured side by side; each keeps a warm process."""
     anatomy: tuple[str, ...] = ("classical",)

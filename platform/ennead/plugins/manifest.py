@@ -81,7 +81,7 @@ class Runtime(Part):
     sandbox: bool = False
     """Run apart from the platform, as packages of other distributions always are."""
     environment: Literal["shared", "venv"] = "shared"
-    """``venv``: an interpreter and libraries of its own, made by ``ennead packages environment``."""
+    """``venv``: an interpreter and libraries of its own (``ennead packages environment``)."""
 
 
 class Manifest(Part):

@@ -1,7 +1,8 @@
 """A tiny specialty package for tests: finds what is brighter than a threshold on CT.
 
 What the series' description says decides how it behaves (``raise``, ``crash``, ``slow``,
-``hungry``, ``undeclared``, ``random``, ``decline``), so that every way a package can go wrong can be tried.
+``hungry``, ``undeclared``, ``random``, ``decline``), so that every way a package can go wrong
+can be tried.
 """
 
 from __future__ import annotations
