@@ -48,7 +48,10 @@ def contrast_phase(sample: Sample) -> Answer:
     parts = believed([part_of(each) for each in slices])
     abdomen = [each for each, part in zip(slices, parts, strict=True) if part == "abdomen"]
     measured = {
-        "blood_hu": _blood(slices, sample.spacing_mm[0]),
+        "blood_hu": _blood(
+            [each for each, part in zip(slices, parts, strict=True) if part == "chest"],
+            sample.spacing_mm[0],
+        ),
         "kidney_hu": _highest([_kidneys(each) for each in abdomen]),
         "liver_hu": _highest([_liver(each) for each in abdomen]),
     }
@@ -79,8 +82,8 @@ def _phase(measured: dict[str, float | None]) -> str:
 
 
 def _blood(slices: Sequence[SliceFeatures], gap_mm: float) -> float | None:
-    """Between the lungs of the slices that show both or one of them."""
-    chest = [each for each in slices if part_of(each) == "chest" and each.spine is not None]
+    """Between the lungs of slices of the chest."""
+    chest = [each for each in slices if each.spine is not None]
     if not chest:
         return None
     spines = np.array([each.spine for each in chest])

@@ -49,4 +49,4 @@ def package(
     wanted = NewPackage(package_id, modality.upper(), body_part or (), title_vi, title_en)
     for file in write_package(wanted, target):
         typer.echo(file)
-    typer.echo(f"next:  pip install ./{target}  &&  ennead packages check {package_id}")
+    typer.echo(f"next: pip install ./{target} && ennead packages check {package_id}")
