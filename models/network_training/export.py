@@ -7,6 +7,7 @@ everywhere; so all files hold the same network at half the size.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
+
+from ennead_models.weights import sha256_of
 
 OPSET: Final = 17
 #: Smaller tensors stay in single precision: shapes, scales, biases.
@@ -89,6 +92,32 @@ def write_torchscript(network: nn.Module, example: Tensor, path: Path) -> None:
 
 
 def write_state(network: nn.Module, path: Path) -> None:
-    """Write the weights alone, as 16 bits; they load into a network of 32 bits."""
+    """Write the weights alone, as 16 bits; they load into a network of 32 bits.
+
+    A weight that a network knows by several names (MONAI's DynUNet) is written once.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({name: value.half() for name, value in network.state_dict().items()}, path)
+    halves: dict[int, Tensor] = {}
+    state = {}
+    for name, value in network.state_dict().items():
+        state[name] = halves.setdefault(value.data_ptr(), value.half())
+    torch.save(state, path)
+
+
+def pin_weights(manifest: Path, weights: Path) -> None:
+    """Write the hash and size of ``weights`` into the ``[weights]`` table of a ``model.toml``.
+
+    Raises
+    ------
+    ValueError
+        The manifest has not exactly one of each.
+    """
+    text = manifest.read_text()
+    for pattern, value in (
+        (r'(?m)^sha256 = "[0-9a-f]{64}"$', f'sha256 = "{sha256_of(weights)}"'),
+        (r"(?m)^size_bytes = \d+$", f"size_bytes = {weights.stat().st_size}"),
+    ):
+        text, many = re.subn(pattern, value, text)
+        if many != 1:
+            raise ValueError(f"{manifest} needs one line like {value!r}; found {many}")
+    manifest.write_text(text)

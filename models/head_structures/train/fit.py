@@ -10,13 +10,14 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from head_structures.train.data import read_heads, split
+from head_structures.train.deformation import Shape
 from head_structures.train.network import HeadNetwork
 from head_structures.train.structures import CHANNELS
 from head_structures.train.synthesis import Pair, make_pair
@@ -28,11 +29,24 @@ from network_training.schedule import learning_rate
 #: Number of the first image made for scoring; far beyond any training step.
 SCORING = 5_000_000
 SCORING_SHAPE = (96, 112, 96)
+#: Up to which step images have which sizes, one drawn for each: many small ones first, since it is
+#: the number of steps that teaches; then larger ones, up to the whole head.
+STAGES: Final[tuple[tuple[int, tuple[Shape, ...]], ...]] = (
+    (1500, ((48, 64, 48),)),
+    (2100, ((64, 80, 64),)),
+    (2400, ((64, 80, 64), (80, 96, 80), (96, 112, 96))),
+)
 
 
 def known_share(step: int) -> float:
     """Known contrasts alone at first, half of them from step 800 on."""
     return 1.0 - 0.5 * min(1.0, step / 800)
+
+
+def draw_shape(step: int, rng: torch.Generator) -> Shape:
+    """The size of the image of a step (:data:`STAGES`)."""
+    sizes = next((sizes for end, sizes in STAGES if step < end), STAGES[-1][1])
+    return sizes[int(torch.randint(len(sizes), (), generator=rng))]
 
 
 class Pairs(Dataset[tuple[Tensor, Tensor]]):
@@ -48,8 +62,8 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, item: int) -> tuple[Tensor, Tensor]:
         rng = generator(self.seed, self.start + item)
         head = self.heads[int(torch.randint(len(self.heads), (), generator=rng))]
-        share = known_share(self.start + item)
-        return tuple(make_pair(head, rng, known_share=share))
+        step = self.start + item
+        return tuple(make_pair(head, rng, draw_shape(step, rng), known_share(step)))
 
 
 def scoring_pairs(many: int) -> list[Pair]:
@@ -133,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=STAGES[-1][0])
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--score-every", type=int, default=200)

@@ -34,7 +34,7 @@ IMAGES: Final = (
     ("ms07_t1", "train/ms_lesions/patient07/T1.nii.gz", "stripped"),
     ("ms07_t2", "train/ms_lesions/patient07/T2.nii.gz", "stripped"),
     ("ms07_flair", "train/ms_lesions/patient07/FLAIR.nii.gz", "stripped"),
-    ("ct_cranium", "dental/invesalius_cranium_ct", "ct"),
+    ("ct_cranium", "dental/invesalius_cranium_ct/cranium_ct.nii.gz", "ct"),
 )
 
 
@@ -50,9 +50,9 @@ def read_real(name: str) -> RealHead:
     path = data_folder() / place
     if not path.exists():
         raise FileNotFoundError(path)
-    if path.is_dir() and kind == "ct":
-        path = next(path.glob("*.nii.gz"))
     values, affine = _dicom(path) if path.is_dir() else _nifti(path)
+    if kind == "ct":
+        values = values[:, ::-1]  # its header calls the back front: face and table show it
     shape = (values.shape[0], values.shape[1], values.shape[2])
     return RealHead(
         name, kind, np.ascontiguousarray(values.transpose(2, 1, 0)), grid_of_ras(affine, shape)

@@ -25,12 +25,6 @@ from head_structures.train.deformation import (
 from head_structures.train.structures import merge_table, swap_table
 from network_training.randomness import uniform
 
-#: Sizes of training images at 2 mm and how often each is drawn.
-SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
-    ((64, 80, 64), 0.55),
-    ((72, 88, 72), 0.33),
-    ((96, 112, 96), 0.12),
-)
 #: Percentiles of the image that become 0 and 1, as at inference (``model.toml``).
 PERCENTILES: Final = (0.5, 99.5)
 _CORNERS_MM: Final = ((0.5, 0.5, 0.5), (0.5, -0.5, -0.5), (-0.5, 0.5, -0.5), (-0.5, -0.5, 0.5))
@@ -47,21 +41,18 @@ class Pair(NamedTuple):
     labels: Tensor
 
 
-def make_pair(
-    head: HeadMap, rng: Generator, shape: Shape | None = None, known_share: float = 0.5
-) -> Pair:
+def make_pair(head: HeadMap, rng: Generator, shape: Shape, known_share: float = 0.5) -> Pair:
     """One image and its labels.
 
     Parameters
     ----------
     head : HeadMap
     rng : Generator
-    shape : three int, optional
-        At 2 mm; drawn where absent.
+    shape : three int
+        At 2 mm.
     known_share : float
         How often the image comes near a known contrast (:data:`FAMILIES`) instead of any.
     """
-    shape = shape or _draw_shape(rng)
     positions = draw_positions(rng, shape, head.brain_centre)
     values = head.values
     keep = _draw_kept(rng)
@@ -80,15 +71,6 @@ def make_pair(
     image = spoil(image / len(_CORNERS_MM), outside, rng)
     image, labels = cut(image, labels, rng)
     return Pair(stretch(image), labels)
-
-
-def _draw_shape(rng: Generator) -> Shape:
-    at = float(torch.rand((), generator=rng))
-    for shape, share in SHAPES:
-        if at < share:
-            return shape
-        at -= share
-    return SHAPES[0][0]
 
 
 def _draw_family(rng: Generator, known_share: float) -> str | None:

@@ -55,7 +55,7 @@ def score(network: nn.Module, patients: list[str]) -> float:
     return sum(scores) / len(scores)
 
 
-def fit(out: Path, seed: int, steps: int, peak: float, score_every: int, batch: int = 2) -> None:
+def fit(out: Path, seed: int, steps: int, peak: float, score_every: int, batch: int = 1) -> None:
     """Train for ``steps`` batches; writes ``checkpoint.pt`` and ``log.jsonl`` into ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from monai.networks.nets import SegResNet
+from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 
 #: Voxels of a side of the cube, and their spacing in mm.
@@ -28,19 +28,21 @@ class TumourNetwork(nn.Module):
     *Gives* float32[b, 1, 64, 64, 64], logit of "tumour".
     """
 
-    def __init__(self, width: int = 24) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("axis_mm", (torch.arange(SIDE) - SIDE // 2) * GRID_MM, False)
-        self.stem = nn.Conv3d(4, 32, kernel_size=4, stride=2, padding=1)
-        self.body = SegResNet(
+        self.stem = nn.Conv3d(4, 32, kernel_size=2, stride=2)
+        self.body = DynUNet(
             spatial_dims=3,
-            init_filters=width,
             in_channels=32,
             out_channels=32,
-            blocks_down=(1, 2, 2),
-            blocks_up=(1, 1),
+            kernel_size=[3, 3, 3, 3],
+            strides=[1, 2, 2, 2],
+            upsample_kernel_size=[2, 2, 2],
+            filters=[32, 48, 80, 96],
+            norm_name=("instance", {"affine": True}),
         )
-        self.finer = nn.ConvTranspose3d(32, 8, kernel_size=4, stride=2, padding=1)
+        self.finer = nn.ConvTranspose3d(32, 8, kernel_size=2, stride=2)
         self.head = nn.Sequential(
             nn.Conv3d(12, 16, kernel_size=3, padding=1), nn.ReLU(), nn.Conv3d(16, 1, kernel_size=1)
         )
