@@ -28,13 +28,15 @@ from network_training.schedule import learning_rate
 
 #: Number of the first image made for scoring; far beyond any training step.
 SCORING = 5_000_000
-SCORING_SHAPE = (96, 112, 96)
+_SMALL: Final[Shape] = (48, 64, 48)
+_MIDDLE: Final[Shape] = (64, 80, 64)
+_WHOLE: Final[Shape] = (96, 112, 96)
 #: Up to which step images have which sizes, one drawn for each: many small ones first, since it is
-#: the number of steps that teaches; then larger ones, up to the whole head.
+#: the number of steps that teaches, with some whole heads; then larger ones.
 STAGES: Final[tuple[tuple[int, tuple[Shape, ...]], ...]] = (
-    (1500, ((48, 64, 48),)),
-    (2100, ((64, 80, 64),)),
-    (2400, ((64, 80, 64), (80, 96, 80), (96, 112, 96))),
+    (3000, (_SMALL,) * 9 + (_WHOLE,)),
+    (3800, (_MIDDLE,) * 3 + (_WHOLE,)),
+    (4200, ((80, 96, 80), _WHOLE)),
 )
 
 
@@ -70,7 +72,7 @@ def scoring_pairs(many: int) -> list[Pair]:
     """Pairs from the heads held back; the same in every run."""
     heads = read_heads(split()["held_back"])
     return [
-        make_pair(heads[item % len(heads)], generator(0, SCORING + item), SCORING_SHAPE)
+        make_pair(heads[item % len(heads)], generator(0, SCORING + item), _WHOLE)
         for item in range(many)
     ]
 
