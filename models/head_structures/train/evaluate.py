@@ -19,7 +19,7 @@ import torch
 from scipy import ndimage
 
 from ennead.geometry import Grid
-from ennead_gpu.grids import NetworkSpace, labels_to_source, to_network
+from ennead_gpu.grids import NetworkSpace, labels_to_source, network_grid, to_network
 from ennead_models.manifest import read_model
 from ennead_models.predict import OpenedModel, predict
 from ennead_models.runners.onnx import open_network
@@ -34,6 +34,7 @@ FOLDER: Final = Path(__file__).resolve().parents[1]
 OUTER_FLUID: Final = 12
 SYNTHETIC: Final = 8
 _CLASSICAL_SPACE: Final = NetworkSpace("RAS", (SPACING_MM,) * 3)
+_NETWORK_SPACE: Final = NetworkSpace("RAS", (2.0, 2.0, 2.0))
 _CT_WINDOW: Final = (0.0, 80.0)
 
 Labels = npt.NDArray[np.uint16]
@@ -48,19 +49,21 @@ def opened(threads: int = 2) -> OpenedModel:
     return open_network(manifest, digest, path, device="cpu", threads=threads, code_accepted=False)
 
 
-def labels_of(network: OpenedModel, values: Volume, grid: Grid) -> Labels:
-    """The network's labels on the image's own grid."""
-    found = predict(network, values, grid).labels
+def labels_of(network: OpenedModel, values: Volume, grid: Grid) -> tuple[Labels, Grid]:
+    """The network's labels at 2 mm, axes to the right, front and top, and their grid."""
+    image, at = to_network(values, grid, _NETWORK_SPACE)
+    found = predict(network, image[0].numpy(), at).labels
     if found is None:
         raise TypeError("the network gave no labels")
-    return found
+    return found, at
 
 
 def classical_brain(values: Volume, grid: Grid, method: Callable[[Volume], Mask]) -> Mask:
-    """A classical method at its own spacing, its mask back on the image's own grid."""
+    """A classical method at its own spacing, its mask brought to the grid of :func:`labels_of`."""
     image, at = to_network(values, grid, _CLASSICAL_SPACE)
     mask = method(image[0].numpy()).astype(np.uint8)
-    return np.asarray(labels_to_source(mask, at, grid, smooth=True) > 0)
+    wanted = network_grid(grid, _NETWORK_SPACE)
+    return np.asarray(labels_to_source(mask, at, wanted, smooth=True) > 0)
 
 
 def volumes_ml(labels: Labels, grid: Grid) -> dict[str, float]:
@@ -101,7 +104,8 @@ def on_synthetic(network: OpenedModel) -> dict[str, float]:
             ((-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)),
             (2.0, 2.0, 2.0),
         )
-        found = torch.from_numpy(labels_of(network, pair.image.numpy(), grid).astype(np.int64))
+        labels, _ = labels_of(network, pair.image.numpy(), grid)
+        found = torch.from_numpy(labels.astype(np.int64))
         scores.append(dice_of_labels(found, pair.labels.long(), CHANNELS - 1))
     mean = torch.tensor(scores).nanmean(0).tolist()
     return {s.name: round(score, 4) for s, score in zip(STRUCTURES, mean, strict=True)}
@@ -128,17 +132,18 @@ def spoiled(values: Volume) -> dict[str, Volume]:
 
 def on_whole_t1(network: OpenedModel, head: RealHead) -> dict[str, Any]:
     """A whole head: both methods against each other, and each against itself when spoiled."""
-    labels = labels_of(network, head.values, head.grid)
+    labels, grid = labels_of(network, head.values, head.grid)
     classical = classical_brain(head.values, head.grid, brain_of_t1)
     result: dict[str, Any] = {
-        "volumes_ml": volumes_ml(labels, head.grid),
-        "classical_ml": round(int(classical.sum()) * head.grid.voxel_volume_mm3 / 1000, 1),
+        "volumes_ml": volumes_ml(labels, grid),
+        "classical_ml": round(int(classical.sum()) * grid.voxel_volume_mm3 / 1000, 1),
         "network_to_classical": overlap(brain(labels), classical),
         "steady": {},
     }
     for name, values in spoiled(head.values).items():
+        again, _ = labels_of(network, values, head.grid)
         result["steady"][name] = {
-            "network": overlap(brain(labels_of(network, values, head.grid)), brain(labels)),
+            "network": overlap(brain(again), brain(labels)),
             "classical": overlap(classical_brain(values, head.grid, brain_of_t1), classical),
         }
     return result
@@ -149,25 +154,25 @@ def on_stripped(network: OpenedModel, heads: list[RealHead]) -> dict[str, Any]:
     found = {head.name: labels_of(network, head.values, head.grid) for head in heads}
     result: dict[str, Any] = {}
     for head in heads:
-        labels = found[head.name]
-        kept = head.values != 0
+        labels, grid = found[head.name]
+        kept = to_network((head.values != 0).astype(np.float32), head.grid, _NETWORK_SPACE)[0][0]
         result[head.name] = {
-            "volumes_ml": volumes_ml(labels, head.grid),
-            "inside_to_kept": overlap(labels > 0, kept),
+            "volumes_ml": volumes_ml(labels, grid),
+            "inside_to_kept": overlap(labels > 0, kept.numpy() >= 0.5),
         }
     names = list(found)
     for one, two in ((names[i], names[j]) for i in range(len(names)) for j in range(i)):
-        result[f"{two} to {one}"] = agreement(found[two], found[one])
+        result[f"{two} to {one}"] = agreement(found[two][0], found[one][0])
     return result
 
 
 def on_ct(network: OpenedModel, head: RealHead) -> dict[str, Any]:
     """A CT cut to 0 to 80 HU: the inside of the skull against the bone's own inside."""
-    labels = labels_of(network, np.clip(head.values, *_CT_WINDOW), head.grid)
+    labels, grid = labels_of(network, np.clip(head.values, *_CT_WINDOW), head.grid)
     classical = classical_brain(head.values, head.grid, inside_of_skull)
     return {
-        "volumes_ml": volumes_ml(labels, head.grid),
-        "inside_ml": round(int(classical.sum()) * head.grid.voxel_volume_mm3 / 1000, 1),
+        "volumes_ml": volumes_ml(labels, grid),
+        "inside_ml": round(int(classical.sum()) * grid.voxel_volume_mm3 / 1000, 1),
         "intracranial_to_inside": overlap(labels > 0, classical),
     }
 
@@ -180,21 +185,21 @@ def picture(
     Brain red, lateral ventricles blue, thalamus and basal ganglia green, brain by the classical
     method yellow; the patient's right is on the left.
     """
-    image, grid = to_network(head.values, head.grid, NetworkSpace("LAS", (1.5, 1.5, 1.5)))
-    values = image[0].numpy()
-    labels = labels_of(network, values, grid)
+    image, _ = to_network(head.values, head.grid, _NETWORK_SPACE)
+    labels, _ = labels_of(network, head.values, head.grid)
+    values, labels = image[0].numpy()[::-1], labels[::-1]  # the patient's right is on the left
     masks = [(brain(labels), RED), (labels == 3, BLUE), (np.isin(labels, (4, 5)), GREEN)]
     if classical:
-        masks.insert(0, (classical_brain(values, grid, brain_of_t1), YELLOW))
+        masks.insert(0, (classical_brain(head.values, head.grid, brain_of_t1)[::-1], YELLOW))
     window = (0.0, float(np.percentile(values, 99)))
     levels = np.flatnonzero(brain(labels).any(axis=(0, 1)))
     middle = int(levels.mean())
     row = []
     for height in heights_mm:
-        at = middle + round(height / 1.5)
+        at = middle + round(height / 2)
         outlines = [(mask[:, :, at], colour) for mask, colour in masks]
-        row.append(draw(values[:, :, at], window, [], f"{head.name}, {height:+.0f} mm", 2))
-        row.append(draw(values[:, :, at], window, outlines, "outlines", 2))
+        row.append(draw(values[:, :, at], window, [], f"{head.name}, {height:+.0f} mm", 3))
+        row.append(draw(values[:, :, at], window, outlines, "outlines", 3))
     save_row(row, path)
 
 
