@@ -88,8 +88,9 @@ class Collector(Generic[_Item, _Answer]):
                     self._lead(queue)
                 else:
                     self._changed.wait()
-            if not queue.waiting and not queue.led:
-                self._groups.pop(group, None)
+            spent = not queue.waiting and not queue.led
+            if spent and self._groups.get(group) is queue:  # a later one may have its name
+                del self._groups[group]
         if mine.error is not None:
             raise mine.error
         return mine.answer  # type: ignore[return-value]

@@ -43,6 +43,27 @@ def test_those_who_come_together_go_together() -> None:
     assert sum(runs) == 8 and max(runs) == 4 and len(runs) <= 3
 
 
+def test_they_go_together_round_after_round() -> None:
+    runs: list[int] = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        runs.append(len(items))
+        return list(items)
+
+    collector: Collector[int, int] = Collector(run, max_batch=4, max_wait_s=5)
+    everybody = threading.Barrier(4)
+
+    def work(n: int) -> list[int]:
+        with collector.joined():
+            everybody.wait(5)
+            answers = [collector.submit(n + 10 * turn) for turn in range(200)]
+            everybody.wait(5)  # nobody leaves before the last round is done
+            return answers
+
+    assert at_once(4, work) == [[n + 10 * t for t in range(200)] for n in range(4)]
+    assert runs == [4] * 200
+
+
 def test_one_alone_does_not_wait() -> None:
     collector: Collector[int, int] = Collector(list, max_batch=8, max_wait_s=60)
     with collector.joined():
@@ -117,10 +138,13 @@ def test_studies_in_one_batch_get_the_labels_they_would_get_alone() -> None:
     images = [torch.randn(1, 14 + n, 16, 16) for n in range(4)]
     tiling = Tiling((12, 12, 12), 0.25)
     alone = [segment(inner, image, tiling) for image in images]
-    shared = BatchedNetwork(network, max_tiles=4, max_wait_s=1)
+    sizes.clear()
+    shared = BatchedNetwork(network, max_tiles=4, max_wait_s=5)
+    everybody = threading.Barrier(4)
 
     def work(n: int) -> Any:
         with shared.joined():
+            everybody.wait(5)
             return segment(shared, images[n], tiling)
 
     for labels, truth in zip(at_once(4, work), alone, strict=True):
