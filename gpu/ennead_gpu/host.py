@@ -265,7 +265,7 @@ def host_actor(device: str, budget_mib: float | None = None, *, place: str = "0"
 
     remote: Any = ray.remote(num_cpus=0, max_concurrency=ACTOR_THREADS, max_restarts=-1)(ModelHost)
     options: dict[str, Any] = {
-        "name": f"ennead-gpu-{place}-{device.replace(':', '-')}",
+        "name": _name(device, place),
         "get_if_exists": True,
         # It outlives the task that was the first to ask: models stay warm for the next ones.
         "lifetime": "detached",
@@ -276,3 +276,26 @@ def host_actor(device: str, budget_mib: float | None = None, *, place: str = "0"
             place, soft=False
         )
     return remote.options(**options).remote(device, budget_mib)
+
+
+def host_state(device: str, *, place: str = "0", timeout_s: float = 1.0) -> dict[str, Any] | None:
+    """What a device's actor says of itself; None while nobody has used it, or it does not answer.
+
+    Parameters
+    ----------
+    place : str
+        As :func:`host_actor` has it.
+    """
+    import ray
+    import ray.exceptions
+
+    try:
+        actor: Any = ray.get_actor(_name(device, place))
+        found: dict[str, Any] = ray.get(actor.state.remote(), timeout=timeout_s)
+    except (ValueError, ray.exceptions.RayError):  # ValueError: there is no such actor
+        return None
+    return found
+
+
+def _name(device: str, place: str) -> str:
+    return f"ennead-gpu-{place}-{device.replace(':', '-')}"

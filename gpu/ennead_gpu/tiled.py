@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ennead.errors import ModelManifestInvalid, PredictionCancelled, TensorMismatch
+from ennead_gpu.pages import kept_pages
 from ennead_gpu.reducers import Argmax, Probabilities, Reducer
 from ennead_gpu.ring import Ring, choose_bands
 from ennead_gpu.windows import Windows, importance_map
@@ -183,7 +184,8 @@ class _Run:
         """Run everything and give what the reducer makes of it."""
         import torch
 
-        with torch.inference_mode():
+        on_cpu = self.image.device.type == "cpu"
+        with torch.inference_mode(), kept_pages() if on_cpu else contextlib.nullcontext():
             return self._reduce(reducer)
 
     def _reduce(self, reducer: Reducer) -> torch.Tensor:

@@ -55,7 +55,10 @@ def never() -> bool:
 
 
 class OpenedModel(Protocol):
-    """A model with its weights loaded on one device; not for several threads at once."""
+    """A model with its weights loaded on one device.
+
+    Threads may ask at the same time; a runner that cannot answers one after the other.
+    """
 
     manifest: ModelManifest
     digest: str

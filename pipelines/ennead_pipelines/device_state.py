@@ -25,8 +25,19 @@ _EVERY_SECONDS: Final = 2.0
 STALE_SECONDS: Final = 15.0
 
 
-def report(home: Path, place: str, stop: threading.Event) -> None:
-    """Write the devices of this worker until ``stop``; the target of a thread."""
+def report(
+    home: Path,
+    place: str,
+    stop: threading.Event,
+    hosted: Callable[[str], dict[str, Any] | None] = lambda device: None,
+) -> None:
+    """Write the devices of this worker until ``stop``; the target of a thread.
+
+    Parameters
+    ----------
+    hosted : callable
+        Device → what its host says (:meth:`ennead_gpu.host.ModelHost.state`); None without one.
+    """
     from ennead_gpu.devices import Inventory
 
     inventory = Inventory()
@@ -35,7 +46,11 @@ def report(home: Path, place: str, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
                 devices = [
-                    {**each.as_json(), "budget_mib": round(each.budget_mib)}
+                    {
+                        **each.as_json(),
+                        "budget_mib": round(each.budget_mib),
+                        "host": hosted(each.id),
+                    }
                     for each in inventory.devices()
                 ]
                 _replace(file, {"at": time.time(), "devices": devices})

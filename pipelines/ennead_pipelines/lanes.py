@@ -25,6 +25,11 @@ class Lane(StrEnum):
     SHADOW = "shadow"
 
 
+def lane_of(state: str) -> Lane:
+    """Where the results of a model in this state go; what is not active or in pilot is apart."""
+    return Lane(state) if state in (Lane.ACTIVE, Lane.PILOT) else Lane.SHADOW
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What one person sees beside the active lane.

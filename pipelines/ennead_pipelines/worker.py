@@ -92,6 +92,7 @@ def _run_jobs(
 ) -> None:
     from ennead_gpu.ray import RayRuntime
     from ennead_pipelines.functions.loop import FunctionLoop
+    from ennead_pipelines.networks.devices import hosted
     from ennead_pipelines.networks.validator import Validator
     from ennead_pipelines.run.dispatch import Dispatcher
     from ennead_pipelines.run.leases import LeaseKeeper
@@ -109,7 +110,7 @@ def _run_jobs(
     validator = Validator(settings, queue.database, runtime.room)
     validating = threading.Thread(target=validator.run, args=(stop,), name="validate", daemon=True)
     validating.start()
-    told = (settings.home, place, stop)
+    told = (settings.home, place, stop, hosted)
     threading.Thread(target=report, args=told, name="devices", daemon=True).start()
     while not stop.is_set():
         try:

@@ -14,9 +14,11 @@ from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.geometry import Grid
 from ennead.plugins import DiscoveredPackage
+from ennead.security import Principal, Role
 from ennead.settings import Settings
 from ennead.testing.dicomize import write_series
 from ennead.testing.sample import sample_package
+from ennead_models.records import InstalledModel
 from ennead_pacs.archive import open_archive
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.prepare import Preparer
@@ -150,3 +152,26 @@ def event_kinds(database: Database) -> Callable[[], list[str]]:
             return list(connection.execute(select(events.outbox.c.kind)).scalars())
 
     return read
+
+
+@pytest.fixture
+def real_model(
+    database: Database, settings: Settings, tmp_path: Path
+) -> Callable[..., InstalledModel]:
+    """A tiny ONNX file, installed with its licence, weights and reference case."""
+
+    manager = Principal("ds.lan", "Lan", frozenset({Role.DATA_SCIENTIST}))
+
+    def make(**changes: Any) -> InstalledModel:
+        from ennead_models.folders import DiscoveredModel
+        from ennead_models.install import install as install_model
+        from ennead_models.manifest import read_model
+        from ennead_models.testing.folders import write_model_folder
+
+        root = tmp_path / f"folders-{changes.get('version', '1.0.0')}"
+        folder = write_model_folder(root, **changes)
+        manifest, digest = read_model(folder)
+        found = DiscoveredModel(manifest.id, manifest.version, manifest, digest, folder, "test")
+        return install_model(settings, database, found, manager, licence_accepted=True)
+
+    return make

@@ -197,7 +197,8 @@ class Resources(Table):
     warm_s: float = Field(900.0, ge=0)
     """How long it stays loaded after its last use."""
     deterministic: bool = True
-    """Same input, same answer on the same kind of device."""
+    """Same input, same answer on the same kind of device; ``false`` lets tiles of several studies
+    go through the network together, which may round differently in the last bit."""
 
 
 class EvidenceTest(Table):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -110,6 +111,7 @@ class MonaiBundle:
 
         self.manifest, self.digest, self.device = manifest, digest, device
         self._threads = threads
+        self._one_at_a_time = threading.Lock()  # transforms keep what they undo
         formats = metadata(root).get("network_data_format", {})
         self._image = next(iter(formats.get("inputs", {})), "image")
         self._pred = next(iter(formats.get("outputs", {})), "pred")
@@ -152,7 +154,7 @@ class MonaiBundle:
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:
-            with torch.inference_mode():
+            with self._one_at_a_time, torch.inference_mode():
                 data = self._preprocess({self._image: image})
                 batch = data[self._image][None].to(self.device)
                 watched = _Watched(self._network, self._inferer, batch, progress, cancelled)

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import json
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -112,6 +113,7 @@ class NNUNetModel:
 
         self.manifest, self.digest, self.device = manifest, digest, device
         self._threads = threads
+        self._one_at_a_time = threading.Lock()  # the predictor keeps what it is working on
         facts = folder_facts(folder)
         checkpoints = [_checkpoint(file) for file in _files(manifest, folder)]
         first = checkpoints[0]
@@ -183,7 +185,7 @@ class NNUNetModel:
         del thresholds  # nnU-Net's label manager decides between its labels
         predictor = self._predictor
         turned, turned_grid = reoriented(values, grid, self._orientation)
-        with _quiet(), _threads(self._threads):
+        with self._one_at_a_time, _quiet(), _threads(self._threads):
             preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
             data, _, properties = preprocessor.run_case_npy(
                 turned[None],

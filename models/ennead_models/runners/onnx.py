@@ -73,7 +73,15 @@ def open_network(
             "the network with standard operators, its weights inside the one file."
         ) from error
     bound = _Bound(manifest, session, device)
-    return TensorModel(manifest, digest, device, bound, threads=threads, close=bound.close)
+    return TensorModel(
+        manifest,
+        digest,
+        device,
+        bound,
+        threads=threads,
+        close=bound.close,
+        batches=bound.takes_batches,
+    )
 
 
 def _providers(
@@ -115,6 +123,11 @@ class _Bound:
         self._dtype = _FLOATS[self._input.type]
         self._shapes: dict[tuple[int, ...], tuple[tuple[int, ...], Any]] = {}
         check_input(manifest, list(self._input.shape))
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the graph leaves its first axis free."""
+        return not isinstance(self._input.shape[0], int)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """``float32[n, c, …]`` → the network's output, on the same device."""

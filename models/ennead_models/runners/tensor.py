@@ -15,6 +15,7 @@ import numpy as np
 
 from ennead.errors import TensorMismatch
 from ennead.geometry import Grid
+from ennead_gpu.batching import BatchedNetwork
 from ennead_gpu.channels import Channel as NetworkChannel
 from ennead_gpu.grids import NetworkSpace, axis_order, labels_to_source, to_network
 from ennead_gpu.tiled import Tiling, probabilities, segment
@@ -32,10 +33,16 @@ Network = Callable[[Any], Any]
 _TILE: Final = 128
 #: Slices that go through a two-dimensional network together.
 _SLICES: Final = 8
+#: Tiles of several studies that go through a network together.
+_TOGETHER: Final = 4
 
 
 class TensorModel:
-    """A tensor network with the platform's pre- and postprocessing around it."""
+    """A tensor network with the platform's pre- and postprocessing around it.
+
+    Threads may ask at the same time. Their tiles go through the network together when it takes
+    batches (``batches``) and does not promise the same answer to the last bit.
+    """
 
     def __init__(
         self,
@@ -47,8 +54,11 @@ class TensorModel:
         threads: int,
         close: Callable[[], None],
         half: bool = False,
+        batches: bool = False,
     ) -> None:
         self.manifest, self.digest, self.device = manifest, digest, device
+        together = batches and not manifest.resources.deterministic
+        self._shared = BatchedNetwork(network, _TOGETHER) if together else None
         self._network, self._close = network, close
         self._threads = threads
         wanted = manifest.resources.precision[0] if half and device != "cpu" else "fp32"
@@ -71,18 +81,27 @@ class TensorModel:
             if self.manifest.output.kind == "classification":
                 return Prediction(scores=self._classify(image))
             tiling = self._tiling(image)
-            network = self._segmenting()
-            classes = self.manifest.output.channels
-            if self.manifest.output.kind == "labels":
-                if self.manifest.output.form == "map":
-                    classes = len(self.manifest.label) + 1
-                found = segment(
-                    network, image, tiling, classes=classes, progress=progress, stop=cancelled
-                )
-            else:
-                found = self._thresholded(network, image, tiling, thresholds, progress, cancelled)
+            with self._joined():
+                found = self._found(image, tiling, thresholds, progress, cancelled)
             labels = labels_to_source(found, at, grid, smooth=at.shape != _turned(grid, at))
         return Prediction(labels=self._values(labels))
+
+    def _joined(self) -> contextlib.AbstractContextManager[None]:
+        return self._shared.joined() if self._shared else contextlib.nullcontext()
+
+    def _found(
+        self,
+        image: torch.Tensor,
+        tiling: Tiling,
+        thresholds: Mapping[str, float],
+        progress: PredictProgress,
+        cancelled: Callable[[], bool],
+    ) -> torch.Tensor:
+        output, network = self.manifest.output, self._segmenting()
+        if output.kind != "labels":
+            return self._thresholded(network, image, tiling, thresholds, progress, cancelled)
+        classes = len(self.manifest.label) + 1 if output.form == "map" else output.channels
+        return segment(network, image, tiling, classes=classes, progress=progress, stop=cancelled)
 
     @property
     def precision(self) -> str:
@@ -122,7 +141,7 @@ class TensorModel:
 
     def _segmenting(self) -> Network:
         """The network as volumes of tiles see it: five axes, one channel a label."""
-        network = self._network
+        network: Network = self._shared or self._network
         if self.manifest.input.dimensions == 2:
             flat = network
 

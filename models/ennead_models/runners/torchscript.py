@@ -57,7 +57,9 @@ def open_network(
             "pickled module would run code when loaded and is not read."
         ) from error
     call = _Called(manifest, module)
-    return TensorModel(manifest, digest, device, call, threads=threads, close=call.close, half=True)
+    return TensorModel(
+        manifest, digest, device, call, threads=threads, close=call.close, half=True, batches=True
+    )
 
 
 class _Called:

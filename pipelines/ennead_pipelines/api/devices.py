@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -15,10 +16,11 @@ from ennead.app.dependencies import (
     require,
 )
 from ennead.security import Permission, Principal
+from ennead_models.records import InstalledModel, installed
 from ennead_pipelines.api.common import CatalogueDependency, moment
 from ennead_pipelines.device_state import read_devices, read_residents
 from ennead_pipelines.jobs.states import JobState, now
-from ennead_pipelines.lanes import Lane, sight_of
+from ennead_pipelines.lanes import Lane, Sight, lane_of, sight_of
 from ennead_pipelines.render import title
 from ennead_pipelines.tables import jobs
 
@@ -54,10 +56,15 @@ def read_devices_page(
         residents = [
             each
             for each in read_residents(settings.home)
-            if sight.everything or sight.sees(Lane(each["lane"]), each["model"], each["version"])
+            if sight.sees(Lane(each["lane"]), each["model"], each["version"])
         ]
+        known = {each.digest: each for each in installed(connection)}
     devices = read_devices(settings.home)
     for device in devices:
+        host = device.pop("host", None)
+        if host:
+            residents += _warm(host, device["id"], known, sight, moment_s)
+        device["leases"] = _leases(host) if host else None
         device["residents"] = [
             {
                 "model": each["model"],
@@ -86,6 +93,41 @@ def read_devices_page(
             for row in running
         ],
         "waiting": waiting,
+    }
+
+
+def _warm(
+    host: Mapping[str, Any],
+    device: str,
+    known: Mapping[str, InstalledModel],
+    sight: Sight,
+    moment_s: float,
+) -> Iterator[dict[str, Any]]:
+    """Models that the device's host keeps loaded, as :func:`read_residents` gives its own."""
+    for each in host["residents"]:
+        model = known.get(each["model"].partition("|")[0])
+        if model and sight.sees(lane_of(str(model.state)), model.model, model.version):
+            yield {
+                "device": device,
+                "model": model.model,
+                "title": model.manifest.title,
+                "version": model.version,
+                "mib": each["mib"],
+                "used_at": moment_s - each["idle_s"],
+                "process": None,
+            }
+
+
+def _leases(host: Mapping[str, Any]) -> dict[str, Any]:
+    """How much of the budget is leased, and who waits for how much."""
+    return {
+        "leased_mib": host["leased_mib"],
+        "running": len(host["running"]),
+        "waiting": [
+            {"mib": each["mib"], "waited_s": each["waited_s"], "priority": each["priority"]}
+            for each in host["queue"]
+        ],
+        "finished": host["finished"],
     }
 
 

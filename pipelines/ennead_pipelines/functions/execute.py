@@ -74,7 +74,7 @@ def call(request: CallRequest, loaded: Loaded, progress: ProgressSink) -> CallAn
     )
     volumes = {measure.inputs[0]: volume}
     edited = {value.tracking_uid for value in inputs.values() if isinstance(value, MaskEdit)}
-    with recorded() as asked:
+    with recorded(measure.priority) as asked:
         returned = list(function(context))
     raw = checked(returned, measure.manifest, volumes, edited=edited)
     _require_promised(raw, rule, measure)

@@ -18,6 +18,7 @@ from ennead_pipelines.functions.requests import CallRequest
 from ennead_pipelines.functions.series import ReadSeries, SeriesReader
 from ennead_pipelines.jobs import Job, input_digest
 from ennead_pipelines.jobs.reads import created_at, declined_outputs
+from ennead_pipelines.jobs.terms import INTERACTIVE
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.run.inputs import InputsChanged, JobInput, load_request
 from ennead_pipelines.run.requests import MeasureRequest
@@ -160,6 +161,7 @@ def call_request(
             at=at,
             sandbox=plan_for(settings, package),
             models=models,
+            priority=INTERACTIVE,
         ),
         function=rule.id,
         inputs=given,

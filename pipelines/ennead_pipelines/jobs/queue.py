@@ -16,6 +16,7 @@ from ennead_pipelines.given.given import Given
 from ennead_pipelines.jobs.identity import JobIdentity
 from ennead_pipelines.jobs.order import claim_order
 from ennead_pipelines.jobs.states import JobState, now, refresh_study_state
+from ennead_pipelines.jobs.terms import ROUTINE
 from ennead_pipelines.tables import jobs
 
 
@@ -36,6 +37,7 @@ class Job:
     function: str = ""
     call: Mapping[str, Any] = field(default_factory=dict)
     given: Given = field(default_factory=Given)
+    priority: int = ROUTINE
 
     @property
     def study_uid(self) -> StudyUID:
@@ -251,4 +253,5 @@ def _job(row: Row[Any]) -> Job:
         row.function,
         dict(row.call),
         Given.from_json(row.given),
+        row.priority,
     )

@@ -10,9 +10,9 @@ from typing import Final
 
 from ennead.contracts import ModelAnswer, ProgressSink, Volume
 from ennead_gpu.fallback import Plan, attempt
-from ennead_gpu.host import ROUTINE
 from ennead_models.manifest import ModelManifest
 from ennead_models.predict import predict
+from ennead_pipelines.jobs.terms import ROUTINE
 from ennead_pipelines.networks.as_package import NOT_STATED
 from ennead_pipelines.networks.devices import (
     Answered,
@@ -26,6 +26,8 @@ from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.networks.warm import WARM, WarmModels
 
 STEP: Final = "networks.step.asking"
+#: Priorities of jobs (0–90) that are one step of a device's queue (0–9).
+_PRIORITY_STEP: Final = 10
 #: The library that runs the network, by runner.
 _LIBRARIES: Final = {
     "onnx": ("onnxruntime", "onnxruntime-gpu"),
@@ -42,7 +44,7 @@ def ask(
     progress: ProgressSink,
     *,
     devices: Sequence[str] | None = None,
-    priority: int = ROUTINE,
+    priority: int | None = None,
     warm: WarmModels = WARM,
 ) -> ModelAnswer:
     """What a model says of a volume; the network stays open for the next one.
@@ -56,8 +58,9 @@ def ask(
         Label id → threshold; those the model does not know are left out.
     devices : sequence of str, optional
         Where to try, the wished one first; absent, what this machine has.
-    priority : int
-        Smaller is more urgent; counts where runs wait for a GPU.
+    priority : int, optional
+        Of the job (:mod:`ennead_pipelines.jobs.terms`); counts where runs wait for a GPU. Absent,
+        what :func:`recorded` was told.
 
     Raises
     ------
@@ -67,12 +70,13 @@ def ask(
     manifest = source.manifest
     mine = {label.id for label in manifest.label if label.threshold}
     limits = {name: value for name, value in thresholds.items() if name in mine}
+    urgency = (_PRIORITY.get() if priority is None else priority) // _PRIORITY_STEP
     progress(0.0, STEP)
 
     def run(plan: Plan) -> Answered:
         tiled = with_tile(source, plan.tile)
         if plan.device != "cpu":
-            return on_host(tiled, plan.device, volume, limits, priority)
+            return on_host(tiled, plan.device, volume, limits, urgency)
         with warm.use(tiled) as opened:
             found = predict(
                 opened,
@@ -96,19 +100,28 @@ def ask(
     )
 
 
+#: Priority of the job that asks.
+_PRIORITY: ContextVar[int] = ContextVar("priority", default=ROUTINE)
 #: What was asked since :func:`recorded` began: model id → its source and precision.
 _ASKED: ContextVar[dict[str, tuple[ModelSource, str]] | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
-def recorded() -> Iterator[dict[str, tuple[ModelSource, str]]]:
-    """Which models were asked inside the block, by id: source and precision."""
+def recorded(priority: int = ROUTINE) -> Iterator[dict[str, tuple[ModelSource, str]]]:
+    """Which models were asked inside the block, by id: source and precision.
+
+    Parameters
+    ----------
+    priority : int
+        Of the job that asks.
+    """
     asked: dict[str, tuple[ModelSource, str]] = {}
-    token = _ASKED.set(asked)
+    token, urgency = _ASKED.set(asked), _PRIORITY.set(priority)
     try:
         yield asked
     finally:
         _ASKED.reset(token)
+        _PRIORITY.reset(urgency)
 
 
 def _note(source: ModelSource, precision: str) -> None:

@@ -13,7 +13,7 @@ from ennead.contracts import Volume
 from ennead.errors import RunnerUnavailable
 from ennead_gpu.devices import Device, Inventory
 from ennead_gpu.fallback import Plan, ladder
-from ennead_gpu.host import ModelHost, host_actor
+from ennead_gpu.host import ModelHost, host_actor, host_state
 from ennead_models.predict import Prediction, predict
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.networks.warm import open_source
@@ -127,6 +127,14 @@ def on_host(
         actor.run.remote(source.key, load, call, need_mib(source), priority)
     )
     return answered
+
+
+def hosted(device: str) -> dict[str, Any] | None:
+    """Leases, warm models and queue of a device of this machine; None while no job used it."""
+    ray = running_ray()
+    if ray is None:
+        return None
+    return host_state(device, place=ray.get_runtime_context().get_node_id())
 
 
 def running_ray() -> Any:

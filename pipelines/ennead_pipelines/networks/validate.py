@@ -17,6 +17,7 @@ from ennead_models.registry import add_report
 from ennead_models.validation.outcome import CaseOutcome, judge_labels
 from ennead_models.validation.report import build_report, digest_of, to_bytes
 from ennead_pipelines.jobs.states import now
+from ennead_pipelines.jobs.terms import OFF_PEAK
 from ennead_pipelines.networks.answer import ask
 from ennead_pipelines.networks.labelled import (
     LabelledCase,
@@ -43,7 +44,7 @@ def judge(source: ModelSource, case: LabelledCase, thresholds: Mapping[str, floa
     """
     manifest = source.manifest
     volume = case_volume(case)
-    answer = ask(source, volume, thresholds, _silent)
+    answer = ask(source, volume, thresholds, _silent, priority=OFF_PEAK)
     told = {
         "case": case.name,
         "scanner": case.scanner,

@@ -16,6 +16,7 @@ from typing import Final
 
 from ennead_models.predict import OpenedModel
 from ennead_pipelines.device_state import note_residents
+from ennead_pipelines.lanes import lane_of
 from ennead_pipelines.networks.source import ModelSource
 
 #: Models that one process keeps open.
@@ -90,7 +91,7 @@ class WarmModels:
                 "model": warm.source.model.model,
                 "version": warm.source.model.version,
                 "title": dict(warm.source.manifest.title),
-                "lane": _lane(warm.source),
+                "lane": lane_of(str(warm.source.model.state)),
                 "mib": round(warm.source.manifest.weights.size_bytes / 2**20, 1),
                 "used_at": warm.used_at - passed,
             }
@@ -104,11 +105,6 @@ class WarmModels:
             rested = now - warm.used_at > warm.warm_s
             if key != wanted and rested and not warm.lock.locked():
                 self._open.pop(key).opened.close()
-
-
-def _lane(source: ModelSource) -> str:
-    state = str(source.model.state)
-    return state if state in ("active", "pilot") else "shadow"
 
 
 def open_source(source: ModelSource, device: str) -> OpenedModel:

@@ -204,6 +204,7 @@ class Dispatcher:
             sandbox=plan_for(self._settings, package),
             given=job.given,
             anatomy=anatomy,
+            priority=job.priority,
         )
         running.reference = measure_task.options(
             **self._room.options(manifest.runtime.cpu, manifest.runtime.ram_mib)

@@ -63,7 +63,7 @@ def measure(
         anatomy=_by_input(request, anatomy),
         priors=request.given.priors,
     )
-    with recorded() as asked:
+    with recorded(request.priority) as asked:
         returned = run_package(request, context, on_overrun)
     raw = checked(returned, request.manifest, volumes, request.given.priors)
     measured = time.perf_counter()

@@ -12,6 +12,7 @@ from ennead.geometry import Grid
 from ennead.identifiers import InstanceUID, JobID, SeriesUID, StudyUID, TrackingUID
 from ennead.plugins import Manifest, ProbeRule
 from ennead_pipelines.given.given import Given
+from ennead_pipelines.jobs.terms import ROUTINE
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.sandbox.plan import SandboxPlan
 
@@ -110,6 +111,8 @@ class MeasureRequest:
         Facts and earlier findings.
     anatomy : tuple of AnatomyPart
         In the order of what comes with the request after the volumes.
+    priority : int
+        Of the job (:mod:`ennead_pipelines.jobs.terms`).
     """
 
     job_id: JobID
@@ -130,6 +133,7 @@ class MeasureRequest:
     sandbox: SandboxPlan | None = None
     given: Given = field(default_factory=Given)
     anatomy: tuple[AnatomyPart, ...] = ()
+    priority: int = ROUTINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,13 +173,20 @@ export interface DeviceItem {
   free_mib: number;
   budget_mib: number;
   utilisation_percent: number | null;
+  /** Of the device's host; null while no job has used the device, and for processors. */
+  leases: {
+    leased_mib: number;
+    running: number;
+    waiting: { mib: number; waited_s: number; priority: number }[];
+    finished: number;
+  } | null;
   residents: {
     model: string;
     title: string;
     version: string;
     mib: number;
     idle_s: number;
-    process: number;
+    process: number | null;
   }[];
 }
 

@@ -1,6 +1,9 @@
 """ONNX and TorchScript files: the same answer wherever the image lies, and what is refused."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from ennead.errors import (
     WeightsUnsafe,
 )
 from ennead.geometry import Grid
+from ennead_gpu.batching import BatchedNetwork
 from ennead_models.predict import OpenedModel, predict
 from ennead_models.testing.onnx_file import write_onnx
 from ennead_models.testing.torchscript_file import write_torchscript
@@ -255,3 +259,39 @@ def test_a_tile_that_the_shape_does_not_allow(opened: Open, tmp_path: Path) -> N
     )
     with pytest.raises(TensorMismatch, match=r"correct resources\.tile"):
         predict(model, image_of(grid_of()), grid_of())
+
+
+@pytest.mark.parametrize("runner", ["onnx", "torchscript"])
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_studies_at_the_same_time_share_batches_only_where_the_model_lets_them(
+    opened: Open, tmp_path: Path, runner: str, deterministic: bool
+) -> None:
+    write = write_onnx if runner == "onnx" else write_torchscript
+    model: Any = opened(
+        write(tmp_path / "net"), runner=runner, resources__deterministic=deterministic
+    )
+    batches, inner = [], model._network
+    everybody = threading.Barrier(3)
+
+    def watched(tiles: Any) -> Any:
+        batches.append(len(tiles))
+        return inner(tiles)
+
+    model._network = watched
+    if model._shared is not None:
+        model._shared = BatchedNetwork(watched, max_tiles=4, max_wait_s=5)
+        joined = model._shared.joined
+        model._shared.joined = lambda: _met(joined, everybody)
+    grids = [grid_of(kind) for kind in ("axial", "flipped", "oblique")]
+    with ThreadPoolExecutor(3) as pool:
+        every = list(pool.map(lambda grid: predict(model, image_of(grid), grid), grids))
+    for grid, found in zip(grids, every, strict=True):
+        assert np.array_equal(found.labels, image_of(grid) > 0)
+    assert max(batches) == (1 if deterministic else 3)
+
+
+@contextmanager
+def _met(joined: Any, everybody: threading.Barrier) -> Iterator[None]:
+    with joined():
+        everybody.wait(10)
+        yield

@@ -12,7 +12,10 @@ from fastapi.testclient import TestClient
 
 from ennead.security import Role
 from ennead.settings import Settings
+from ennead_gpu.host import ModelHost
+from ennead_models.records import InstalledModel
 from ennead_pipelines.device_state import note_residents, read_devices, read_residents, report
+from ennead_pipelines.networks.source import ModelSource
 
 RESIDENT = {
     "device": "cpu",
@@ -75,6 +78,31 @@ def test_open_models_are_told_to_those_who_see_their_lane(
         assert (told[0]["title"], told[0]["mib"]) == ("Vùng sáng", 12.5)
         assert told[0]["process"] == os.getpid()
         assert 29 < told[0]["idle_s"] < 60
+
+
+def test_what_a_devices_host_says_is_told_with_the_models_names(
+    client_of: Callable[..., TestClient],
+    settings: Settings,
+    real_model: Callable[..., InstalledModel],
+) -> None:
+    """A host of the processors; a GPU's is the same class."""
+    model = real_model()
+    host = ModelHost("cpu", 4096)
+    file = settings.home / "run" / "devices-0.json"
+    file.parent.mkdir(exist_ok=True)
+
+    def told(stop: Callable[[], bool]) -> None:
+        cpu = host.state()["device"] | {"budget_mib": 4096, "host": host.state()}
+        file.write_text(json.dumps({"at": time.time(), "devices": [cpu]}))
+
+    key = ModelSource.of(model, settings).key
+    host.run(key, object, lambda opened, stop: told(stop), mib=900)
+    device = client_of(Role.DATA_SCIENTIST, "x").get("/api/v1/devices").json()["devices"][0]
+    assert device["leases"] == {"leased_mib": 900.0, "running": 1, "waiting": [], "finished": 0}
+    (resident,) = device["residents"]
+    assert (resident["model"], resident["version"]) == (model.model, model.version)
+    assert (resident["mib"], resident["process"]) == (900.0, None)
+    assert client_of().get("/api/v1/devices").json()["devices"][0]["residents"] == []
 
 
 def test_a_process_that_is_gone_keeps_no_models(settings: Settings) -> None:

@@ -222,24 +222,3 @@ def expander(
     database: Database, archive: Archive, settings: Settings, catalogue: PackageCatalogue
 ) -> Expander:
     return Expander(database, archive, settings.portal.zone, catalogue)
-
-
-@pytest.fixture
-def real_model(
-    database: Database, settings: Settings, tmp_path: Path
-) -> Callable[..., InstalledModel]:
-    """A tiny ONNX file, installed with its licence, weights and reference case."""
-
-    def make(**changes: Any) -> InstalledModel:
-        from ennead_models.folders import DiscoveredModel
-        from ennead_models.install import install as install_model
-        from ennead_models.manifest import read_model
-        from ennead_models.testing.folders import write_model_folder
-
-        root = tmp_path / f"folders-{changes.get('version', '1.0.0')}"
-        folder = write_model_folder(root, **changes)
-        manifest, digest = read_model(folder)
-        found = DiscoveredModel(manifest.id, manifest.version, manifest, digest, folder, "test")
-        return install_model(settings, database, found, SCIENTIST, licence_accepted=True)
-
-    return make

@@ -15,11 +15,13 @@ from ennead.settings import Settings
 from ennead_gpu.devices import Device
 from ennead_gpu.host import ModelHost, host_actor
 from ennead_gpu.ray import RayRuntime
+from ennead_models.predict import Prediction
 from ennead_models.records import InstalledModel
 from ennead_models.testing.folders import bright_box, small_grid
+from ennead_pipelines.jobs.terms import INTERACTIVE, OFF_PEAK, STAT
 from ennead_pipelines.networks import answer, devices
 from ennead_pipelines.networks.answer import ask, recorded
-from ennead_pipelines.networks.devices import devices_for, need_mib, plans
+from ennead_pipelines.networks.devices import Answered, devices_for, need_mib, plans
 from ennead_pipelines.networks.source import ModelSource
 from ennead_pipelines.networks.warm import WarmModels
 
@@ -102,6 +104,27 @@ def test_out_of_memory_ends_on_the_cpu(
     assert found.mask("bright").all()
     assert asked["bright"][1] == "fp32"
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize(("priority", "step"), [(INTERACTIVE, 0), (STAT, 1), (OFF_PEAK, 9)])
+def test_a_gpu_lets_the_jobs_in_by_their_priority(
+    source: Callable[..., ModelSource],
+    volume: Volume,
+    monkeypatch: pytest.MonkeyPatch,
+    priority: int,
+    step: int,
+) -> None:
+    asked_with: list[int] = []
+
+    def on_host(*given: Any) -> Answered:
+        asked_with.append(given[-1])
+        return Answered(Prediction(scores={}), "fp16")
+
+    monkeypatch.setattr(answer, "on_host", on_host)
+    with recorded(priority):
+        ask(source(), volume, {}, silent, devices=("cuda:0",))
+    ask(source(), volume, {}, silent, devices=("cuda:0",))
+    assert asked_with == [step, 5]
 
 
 def test_other_errors_are_not_tried_elsewhere(

@@ -77,6 +77,23 @@ function Device({ device }: { device: DeviceItem }) {
       <Text size="xs" c="dimmed" mt={2} mb="xs">
         {t('engine.devices.budget', { budget: gib(device.budget_mib) })}
       </Text>
+      {device.leases && (
+        <Text size="sm" mb="xs">
+          {t('engine.devices.leased', {
+            leased: gib(device.leases.leased_mib),
+            running: device.leases.running,
+          })}
+          {device.leases.waiting.length > 0 &&
+            ` ${t('engine.devices.wait_for_memory', {
+              count: device.leases.waiting.length,
+              need: gib(device.leases.waiting.reduce((sum, each) => sum + each.mib, 0)),
+              time: duration(
+                Math.max(...device.leases.waiting.map((each) => each.waited_s)),
+                i18n.language,
+              ),
+            })}`}
+        </Text>
+      )}
       <Text size="sm">
         {busy === null
           ? t('engine.devices.busy_unknown')
