@@ -173,6 +173,7 @@ def test_token_before_and_during_the_run(running_instance: Start, tmp_path: Path
 def test_logs_are_json_lines_without_addresses(running_instance: Start) -> None:
     instance = running_instance(arguments=WEB)
     instance.client.get("/api/v1/nothing?name=Nguyen")
+    instance.stop()  # the line follows the answer
     lines = [line for line in instance.logs().splitlines() if line.startswith("{")]
     events = [json.loads(line) for line in lines]
     assert any(e["event"] == "request" and e["status"] == 404 for e in events)
@@ -181,8 +182,9 @@ def test_logs_are_json_lines_without_addresses(running_instance: Start) -> None:
 
 def test_everything_is_ready_within_twenty_seconds(running_instance: Start) -> None:
     instance = running_instance()
+    parts = {p["name"]: p["state"] for p in instance.wait_ready()["parts"]}
+    instance.stop()
     logged = [json.loads(line) for line in instance.logs().splitlines() if line.startswith("{")]
     (ready,) = [e for e in logged if e["event"] == "ready"]
     assert ready["after_s"] < 20
-    parts = {p["name"]: p["state"] for p in instance.wait_ready()["parts"]}
     assert parts == {"web": "ready", "dimse": "ready", "worker": "ready"}
