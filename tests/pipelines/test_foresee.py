@@ -45,9 +45,9 @@ def quiet_for(database: Database, seconds: float) -> None:
         connection.execute(update(settlements).values(changed_at=at))
 
 
-def test_the_lead_is_a_quarter_of_the_quiet_period_and_a_second_at_most() -> None:
-    assert lead_seconds(0.4) == pytest.approx(0.1)
-    assert lead_seconds(8.0) == 1.0
+def test_the_lead_is_a_tenth_of_the_quiet_period_and_half_a_second_at_most() -> None:
+    assert lead_seconds(0.4) == pytest.approx(0.04)
+    assert lead_seconds(8.0) == 0.5
 
 
 def test_a_quiet_study_is_foreseen_once_and_by_the_key_that_its_job_asks_for(
@@ -70,8 +70,8 @@ def test_a_quiet_study_is_foreseen_once_and_by_the_key_that_its_job_asks_for(
     (job,) = JobQueue(database, "here/1", 30.0).claim(1)
     manifest: Any = catalogue.all()[0].manifest
     (asked,) = read_inputs(archive, job, manifest, LIMIT)
-    assert ahead.key == asked.key
-    assert ahead.request.paths == asked.request.paths
+    assert ahead.input.key == asked.key
+    assert ahead.input.request.paths == asked.request.paths
 
 
 def test_another_image_is_another_key(
@@ -85,7 +85,7 @@ def test_another_image_is_another_key(
         settler.step()
         quiet_for(database, 2.0)
         settler.step()
-        keys += [each.key for each in foreseen.take()]
+        keys += [each.input.key for each in foreseen.take()]
     assert len(set(keys)) == 2
 
 

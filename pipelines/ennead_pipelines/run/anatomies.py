@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -32,6 +33,8 @@ class AnatomyChanged(Exception):
 class _Entry:
     reference: Any
     size_bytes: int
+    # No job has asked for it yet.
+    ahead: bool = False
 
 
 class AnatomyCache:
@@ -66,10 +69,16 @@ class AnatomyCache:
         parts, references = [], []
         for each in inputs:
             for plan in given.anatomy.get(each.name, ()):
-                reference, shared = self._get(each, plan, volumes[each.name])
+                reference, shared = self._find(each, plan, volumes[each.name])
                 parts.append(AnatomyPart(each.name, plan.structures, shared))
                 references.append(reference)
         return tuple(parts), references
+
+    def ahead(self, wanted: JobInput, plans: Sequence[AnatomyPlan], volume: Any) -> None:
+        """Find what a job will ask for; ``volume`` is the reference of its decoded series."""
+        for plan in plans:
+            with contextlib.suppress(AnatomyChanged):  # the job itself will meet it
+                self._find(wanted, plan, volume, ahead=True)
 
     def forget(self, key: str) -> None:
         """Give up whatever was found in the series of this key, so that it is tried again."""
@@ -77,19 +86,22 @@ class AnatomyCache:
             for known in [k for k in self._entries if k[0] == key]:
                 del self._entries[known]
 
-    def _get(self, wanted: JobInput, plan: AnatomyPlan, volume: Any) -> tuple[Any, bool]:
+    def _find(
+        self, wanted: JobInput, plan: AnatomyPlan, volume: Any, ahead: bool = False
+    ) -> tuple[Any, bool]:
+        """Reference, and whether another job has asked for it before."""
         provider = _require_unchanged(plan)
         key = (wanted.key, plan.provider, plan.version)
         with self._lock:
             entry = self._entries.pop(key, None)
-            shared = entry is not None
+            shared = entry is not None and not entry.ahead
             if entry is None:
                 z, y, x = wanted.request.grid.shape
                 # Only the worker process knows the installed models: they travel themselves.
                 own = provider if plan.name.startswith("model:") else None
                 reference = placed(anatomy_task).remote(plan.name, volume, own)
-                entry = _Entry(reference, _BYTES_PER_VOXEL * z * y * x)
-            self._entries[key] = entry
+                entry = _Entry(reference, _BYTES_PER_VOXEL * z * y * x, ahead)
+            self._entries[key] = entry if ahead else replace(entry, ahead=False)
             while len(self._entries) > 1 and self._size() > self._limit:
                 self._entries.popitem(last=False)
             return entry.reference, shared

@@ -110,7 +110,9 @@ class Dispatcher:
     def step(self, wait_s: float) -> bool:
         """One round; True when a job began or ended. Returns within about ``wait_s`` when idle."""
         for each in self._foreseen.take() if self._foreseen else ():
-            self.volumes.ahead(each)
+            volume = self.volumes.ahead(each.input)
+            if volume is not None:
+                self.anatomies.ahead(each.input, each.anatomy, volume)
         begun = self._begin()
         ended = self._end(wait_s)
         self._progress()

@@ -6,6 +6,7 @@ not found is an empty structure.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 
 import numpy as np
@@ -45,7 +46,7 @@ def find_anatomy(
             "needed."
         )
     anatomy.labels.flags.writeable = False
-    return AnatomyFound(anatomy, time.perf_counter() - begun)
+    return AnatomyFound(anatomy, time.perf_counter() - begun, dt.datetime.now(dt.UTC))
 
 
 _LABELS = (np.dtype(np.uint8), np.dtype(np.uint16))

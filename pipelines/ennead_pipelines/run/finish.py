@@ -252,6 +252,17 @@ class Finisher:
             duration_s=None if output.shared else seconds["load"],
             **common,
         )
+        if output.anatomy_at:
+            note(
+                connection,
+                job.study_uid,
+                "anatomy",
+                "timeline.anatomy",
+                {},
+                at=output.anatomy_at,
+                duration_s=seconds["anatomy"],
+                **common,
+            )
         note(
             connection,
             job.study_uid,

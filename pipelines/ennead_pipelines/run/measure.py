@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydicom import dcmread
@@ -80,7 +81,9 @@ def measure(
         "measure": measured - begun,
         "encode": done - measured,
     }
-    return job_output(request, results, encoded, volumes, durations_s)
+    output = job_output(request, results, encoded, volumes, durations_s)
+    own = [f.at for p, f in zip(request.anatomy, anatomy, strict=True) if not p.shared]
+    return replace(output, anatomy_at=max(own, default=None))
 
 
 def _by_input(request: MeasureRequest, found: Sequence[AnatomyFound]) -> dict[str, Anatomy]:

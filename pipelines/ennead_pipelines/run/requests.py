@@ -65,10 +65,11 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class AnatomyFound:
-    """The anatomy of one provider in one series, and how long finding it took."""
+    """The anatomy of one provider in one series, how long finding it took, and when it ended."""
 
     anatomy: Anatomy
     duration_s: float
+    at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,13 @@ class FindingSummary:
 
 @dataclass(frozen=True, slots=True)
 class JobOutput:
-    """What a job hands back: objects to store, findings to list, refusals, stage times in s."""
+    """What a job hands back: objects to store, findings to list, refusals, stage times in s.
+
+    Parameters
+    ----------
+    anatomy_at : datetime or None
+        When the anatomy that was found for this job was there; None where it found none itself.
+    """
 
     seg: bytes | None
     seg_instance_uid: str
@@ -175,3 +182,4 @@ class JobOutput:
     slices: int
     shared: bool
     durations_s: Mapping[str, float]
+    anatomy_at: dt.datetime | None = None

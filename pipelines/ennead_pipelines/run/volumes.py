@@ -64,15 +64,24 @@ class VolumeCache:
             self._make_room()
             return entry.reference, shared
 
-    def ahead(self, wanted: JobInput) -> None:
-        """Decode a volume that will be asked for, unless it is here or larger than half of all."""
+    def ahead(self, wanted: JobInput) -> Any:
+        """Decode a volume that will be asked for, unless it is here.
+
+        Returns
+        -------
+        ray.ObjectRef or None
+            Of the volume; None when it is larger than all that may be kept.
+        """
         size_bytes = wanted.request.size_bytes
         with self._lock:
-            if wanted.key in self._entries or 2 * size_bytes > self._limit:
-                return
+            if wanted.key in self._entries:
+                return self._entries[wanted.key].reference
+            if size_bytes > self._limit:
+                return None
             reference = placed(load_task).remote(wanted.request)
             self._entries[wanted.key] = _Entry(reference, size_bytes, False, ahead=True)
             self._make_room()
+            return reference
 
     def forget(self, key: str) -> None:
         """Give up a volume whose decoding failed, so that it is tried again."""

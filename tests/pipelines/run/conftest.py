@@ -10,10 +10,16 @@ from ennead.contracts import Archive
 from ennead.database import Database
 from ennead.settings import Settings
 from ennead_gpu.ray import RayRuntime
+from ennead_pipelines.foresee import Foreseen
 from ennead_pipelines.jobs import JobQueue
 from ennead_pipelines.packages import PackageCatalogue
 from ennead_pipelines.run.dispatch import Dispatcher
 from ennead_pipelines.run.leases import LeaseKeeper
+
+
+@pytest.fixture
+def foreseen(archive: Archive) -> Foreseen:
+    return Foreseen(archive, 2**31)
 
 
 @pytest.fixture
@@ -23,13 +29,14 @@ def dispatcher(
     database: Database,
     archive: Archive,
     catalogue: PackageCatalogue,
+    foreseen: Foreseen,
 ) -> Iterator[Dispatcher]:
     queue = JobQueue(database, "test:0/1", 30)
     pipelines = settings.pipelines.model_copy(update={"attempts": 2})
     quick = settings.model_copy(update={"pipelines": pipelines})
     leases = LeaseKeeper(queue, 30)
     leases.start()
-    made = Dispatcher(quick, archive, queue, catalogue, leases, ray_runtime.cpus)
+    made = Dispatcher(quick, archive, queue, catalogue, leases, ray_runtime.cpus, foreseen=foreseen)
     yield made
     made.drain()
     leases.stop()

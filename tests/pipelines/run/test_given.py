@@ -1,19 +1,24 @@
 """Runs on a real Ray: anatomy found once for three packages, a tracking UID carried on."""
 
+import datetime as dt
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import dcmread
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from ennead.geometry import Grid
 from ennead.testing.asking import asking_package
 from ennead.testing.shapes import EllipticTube, paint
+from ennead_pipelines.foresee import Foreseen
 from ennead_pipelines.packages import PackageCatalogue
+from ennead_pipelines.prepare import Preparer
 from ennead_pipelines.run import anatomies, volumes
-from ennead_pipelines.tables import findings, jobs
+from ennead_pipelines.run.dispatch import Dispatcher
+from ennead_pipelines.settle import Settler
+from ennead_pipelines.tables import findings, jobs, settlements, timeline
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +95,41 @@ def test_three_packages_one_decode_one_anatomy(
     said = {str(e.value) for e in sr.iterall() if e.keyword == "TextValue"}
     assert "anatomy.ct=classical-ct 1.0.0" in said
     assert "clinical.weight=61.5 kg (DICOM header, 2026-01-05)" in said
+
+
+def test_anatomy_is_there_before_the_study_is_complete(
+    visit,
+    settle,
+    finish,
+    foreseen: Foreseen,
+    dispatcher: Dispatcher,
+    counts,
+    database,
+    archive,
+    settings,
+    catalogue,
+) -> None:
+    """Settling hands on what a quiet study will need; the jobs then use what is there."""
+    pipelines = settings.pipelines.model_copy(update={"quiet_s": 60.0})
+    calm = settings.model_copy(update={"pipelines": pipelines})
+    waiting = Settler(database, archive, calm, catalogue, Preparer(archive), foreseen=foreseen)
+    visit("20260105")
+    waiting.step()
+    with database.begin() as connection:
+        at = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2)
+        connection.execute(update(settlements).values(changed_at=at))
+    waiting.step()
+    dispatcher.step(0.05)
+    assert counts == {"load_task": 1, "anatomy_task": 1}
+    settle()
+    finish()
+    assert counts == {"load_task": 1, "anatomy_task": 1}
+    with database.read() as connection:
+        rows = connection.execute(select(jobs)).all()
+        told = connection.execute(select(timeline).where(timeline.c.step == "anatomy")).all()
+    assert {r.state for r in rows} == {"done"}
+    (note,) = told  # by the first job that used it
+    assert note.duration_s > 0
 
 
 def test_a_finding_carries_its_tracking_uid_on(visit, settle, finish, database, archive) -> None:
