@@ -173,7 +173,7 @@ def page(result: dict[str, Any], options: argparse.Namespace) -> str:
         "(JPEG-LS by STOW-RS) to a whole instance with warm workers on two cores. Overhead is the "
         "time from the last answer until the report is visible by QIDO-RS, minus the quiet period "
         f"({QUIET_S:g} s) and the package's own computing (measuring, and what of the anatomy that "
-        "it asks for was not found during the quiet period); at most {TARGET_S:g} s is wanted. "
+        f"it asks for was not found during the quiet period); at most {TARGET_S:g} s is wanted. "
         f"Medians of {options.reps}, seconds. Written by `python -m benchmarks.overhead --docs`.\n",
     ]
     names = [n for n in result if n in SYNTAXES]

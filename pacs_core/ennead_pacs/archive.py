@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,19 @@ class LocalArchive:
         with self._database.read() as connection:
             row = find_row(connection, instance_uid)
         return checked_path(self._settings, row)
+
+    def paths(self, series_uid: SeriesUID) -> Mapping[InstanceUID, Path]:
+        """The files of a series' instances, asked for at once; empty for an unknown series.
+
+        Raises
+        ------
+        IntegrityLost
+            A file is missing or has another length.
+        """
+        query = index.InstanceQuery({"SeriesInstanceUID": series_uid})
+        with self._database.read() as connection:
+            rows = index.search_instances(connection, query)
+        return {InstanceUID(row.instance_uid): checked_path(self._settings, row) for row in rows}
 
     def verify(self, instance_uid: InstanceUID) -> None:
         """Read the whole file and compare it with the recorded SHA-256.

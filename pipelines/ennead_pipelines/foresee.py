@@ -58,8 +58,9 @@ class Foreseen:
             for name, chosen in plan.selection.inputs.items():
                 candidate = chosen.candidate
                 try:
+                    paths = self._archive.paths(candidate.record.series_uid)
                     request = load_request(
-                        plan.study_uid, candidate, chosen.stack, self._archive.path, self._limit
+                        plan.study_uid, candidate, chosen.stack, paths, self._limit
                     )
                 except EnneadError:  # an image is gone again; the job itself will say so
                     log.info("series not decoded ahead", study_uid=plan.study_uid)

@@ -122,7 +122,7 @@ def case_context(
                 StudyUID(candidate.record.study_uid),
                 chosen.candidate,
                 chosen.stack,
-                lambda uid: by_uid[uid],
+                by_uid,
                 2**31,
             )
             for name, chosen in selection.inputs.items()

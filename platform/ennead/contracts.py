@@ -128,6 +128,10 @@ class Archive(Protocol):
         """A local, read-only Part 10 file. Raises NotFound, IntegrityLost."""
         ...
 
+    def paths(self, series_uid: SeriesUID) -> Mapping[InstanceUID, Path]:
+        """The files of a series' instances, as :meth:`path` gives each. Raises IntegrityLost."""
+        ...
+
     def store(self, part10: bytes, *, source: str) -> StoreOutcome:
         """Durable before it returns; identical content is a no-op; raises Conflict otherwise."""
         ...

@@ -49,6 +49,9 @@ def test_what_goes_in_is_found_at_every_level(archive: LocalArchive, series_of: 
     for instance, file in zip(instances, files, strict=True):
         assert pydicom.dcmread(archive.path(instance.instance_uid)) == pydicom.dcmread(file)
         archive.verify(instance.instance_uid)
+    each = {i.instance_uid: archive.path(i.instance_uid) for i in instances}
+    assert archive.paths(series.series_uid) == each
+    assert archive.paths(SeriesUID("1.2.3")) == {}
 
 
 def test_storing_again_is_no_change_and_other_content_a_conflict(

@@ -96,7 +96,7 @@ class CallInputs:
                 read.candidate.record.study_uid,
                 read.candidate,
                 verdict.stack,
-                self._archive.path,
+                self._archive.paths(read.candidate.record.series_uid),
                 self._limit,
             )
             kept = JobInput(name, read.digest, request)

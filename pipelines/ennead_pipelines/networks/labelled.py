@@ -200,6 +200,4 @@ def _dicom(case: LabelledCase) -> Volume:
     if not isinstance(stack, Stack):
         raise InputError(f"The slices of case {case.name} are no regular stack ({stack[0].code}).")
     study = StudyUID(candidate.record.study_uid)
-    return load(
-        load_request(study, candidate, stack, lambda uid: by_uid[uid], _DECODE_LIMIT)
-    ).volume
+    return load(load_request(study, candidate, stack, by_uid, _DECODE_LIMIT)).volume

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +61,8 @@ def read_inputs(
         if isinstance(stack, list):
             raise InputsChanged(f"the series is no stack any more: {stack[0].code}")
         try:
-            request = load_request(
-                job.study_uid, candidate, stack, archive.path, decode_limit_bytes
-            )
+            paths = archive.paths(candidate.record.series_uid)
+            request = load_request(job.study_uid, candidate, stack, paths, decode_limit_bytes)
         except NotFound as error:
             raise InputsChanged(str(error)) from error
         found.append(JobInput(rule.name, input_digest({"series": candidate}), request))
@@ -74,20 +73,29 @@ def load_request(
     study_uid: StudyUID,
     candidate: Candidate,
     stack: Stack | None,
-    path_of: Callable[[InstanceUID], Path],
+    paths: Mapping[InstanceUID, Path],
     decode_limit_bytes: int,
 ) -> LoadRequest:
-    """What decoding a chosen series needs; without a stack, its first image alone."""
+    """What decoding a chosen series needs; without a stack, its first image alone.
+
+    Raises
+    ------
+    NotFound
+        An image of the series has no file among ``paths``.
+    """
     answer = stack or _picture(candidate.headers[0])
     uids = tuple(candidate.instances[k].instance_uid for k in answer.order)
     slices = [candidate.headers[k] for k in answer.order]
+    absent = [uid for uid in uids if uid not in paths]
+    if absent:
+        raise NotFound(f"Image {absent[0]} of the series is gone.")
     return LoadRequest(
         study_uid=study_uid,
         series_uid=candidate.record.series_uid,
         modality=candidate.record.modality,
         grid=answer.grid,
         instance_uids=uids,
-        paths=tuple(str(path_of(uid)) for uid in uids),
+        paths=tuple(str(paths[uid]) for uid in uids),
         rescale=tuple(_rescale(each) for each in slices),
         attributes=slices[0],
         decode_limit_bytes=decode_limit_bytes,
