@@ -128,9 +128,13 @@ def run_round(
     studies: list[list[Path]],
     runtime: Any,
     in_the_middle: Callable[[], None] = lambda: None,
+    tend: Callable[[], None] = lambda: None,
     after: int = 0,
 ) -> Round:
-    """Store, settle and run everything; ``in_the_middle`` is called when ``after`` jobs ended."""
+    """Store, settle and run everything.
+
+    ``in_the_middle`` is called beside it when ``after`` jobs ended, ``tend`` between its steps.
+    """
     from ennead_pipelines.run.dispatch import Dispatcher
     from ennead_pipelines.run.leases import LeaseKeeper
 
@@ -157,11 +161,13 @@ def run_round(
                 beside.start()
             dispatcher.resize(runtime.cpus, runtime.room)
             dispatcher.step(0.05)
+            tend()
         seconds = time.monotonic() - begun
         dispatcher.drain()
         leases.stop()
         if killed_after_s:
             beside.join(timeout=60)
+            tend()
         found = _result(database, archive, seconds)
         found.killed_after_s = killed_after_s
         return found
@@ -250,10 +256,14 @@ class Nodes:
         return str(self._cluster.address)
 
     def kill_one(self, chance: random.Random) -> None:
-        """SIGKILL raylet and workers of a node that is not the head; another one joins."""
+        """SIGKILL raylet and workers of a node that is not the head."""
         victim = self._others.pop(chance.randrange(len(self._others)))
         self._cluster.remove_node(victim, allow_graceful=False)
-        self._others.append(self._cluster.add_node(**self._options))
+
+    def fill_up(self) -> None:
+        """Let a node join where one was killed; Ray starts nodes in the main thread only."""
+        while len(self._others) < 2:
+            self._others.append(self._cluster.add_node(**self._options))
 
     def close(self) -> None:
         """End every node."""
@@ -320,6 +330,7 @@ def _rounds(work: Path, arguments: argparse.Namespace) -> int:
                 studies,
                 runtime,
                 partial(_kill_soon, nodes, chance),
+                nodes.fill_up,
                 after,
             )
             faults = found.faults(reference, arguments.jobs)
